@@ -1,0 +1,94 @@
+# Every target sets itself up in .venv and needs only make, git and Python 3.11 or newer.
+#   make test PYTHON=python3.12        uses that interpreter for a new .venv
+#   make test PIP_ARGS="--retries 5"   passes options to every call of pip
+
+PYTHON_CANDIDATES := $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11)
+PIP_ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+# These belong to `make check`, so `make test` leaves them out.
+ARCHITECTURE_TESTS := tests/test_architecture.py
+DOCS_TESTS := tests/test_docs.py tests/test_readme.py
+
+# Strict mode makes a tree of links, file by file, that tools can follow. Links to files that are gone would stay in it.
+install = rm -rf build/__editable__* && \
+	$(PIP) install --quiet $(PIP_ARGS) --config-settings editable_mode=strict --editable '.[$(1)]'
+
+.NOTPARALLEL:
+.PHONY: help dev demo test check format-check lint types architecture docs format wheel-test clean FORCE
+
+help:
+	@echo "make dev         set up .venv for work on eagerly"
+	@echo "make demo        train on the built-in digits"
+	@echo "make test        run the tests"
+	@echo "make check       format, lint, types, architecture, docs (each is a target too)"
+	@echo "make format      rewrite the files as format-check and lint want them"
+	@echo "make wheel-test  build the wheel and try it in an environment of its own"
+	@echo "make clean       remove everything that make has made"
+
+dev: $(VENV)/dev-installed
+
+demo: $(VENV)/demo-installed
+	$(BIN)/python examples/digits_demo.py
+
+test: dev
+	$(BIN)/pytest -n 2 $(addprefix --ignore=,$(ARCHITECTURE_TESTS) $(DOCS_TESTS))
+
+check: format-check lint types architecture docs
+
+format-check: dev
+	$(BIN)/ruff format --check .
+
+lint: dev
+	$(BIN)/ruff check .
+
+types: dev
+	$(BIN)/mypy -p eagerly
+
+architecture: dev
+	$(BIN)/pytest -q $(ARCHITECTURE_TESTS)
+
+docs: dev
+	$(BIN)/pytest -q $(DOCS_TESTS)
+
+format: dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# setuptools would pack whatever an earlier build has left in build/lib.
+wheel-test: $(BIN)/python
+	rm -rf build/lib build/bdist.* build/wheel
+	$(PIP) wheel --quiet $(PIP_ARGS) --no-deps --wheel-dir build/wheel .
+	$(BIN)/python -m venv build/wheel/venv
+	build/wheel/venv/bin/python -m pip --disable-pip-version-check install --quiet $(PIP_ARGS) build/wheel/*.whl
+	empty=$$(mktemp -d) && trap 'rm -rf "$$empty"' EXIT && cd "$$empty" && \
+		"$(CURDIR)/build/wheel/venv/bin/python" -I "$(CURDIR)/tests/wheel_smoke.py"
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@for candidate in $(PYTHON_CANDIDATES); do \
+		if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			echo "creating $(VENV) with $$("$$candidate" --version)"; \
+			exec "$$candidate" -m venv --clear $(VENV); \
+		fi; \
+	done; \
+	echo "eagerly needs Python 3.11 or newer; none among: $(PYTHON_CANDIDATES). Name one with make PYTHON=..." >&2; \
+	exit 1
+
+# The list changes only when a file comes or goes; an edit reaches the installed package through its link.
+$(VENV)/package-files: FORCE | $(BIN)/python
+	@find $(dir $(wildcard */__init__.py)) -type f -not -name '.*' -not -name '*.pyc' | LC_ALL=C sort > $@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+$(VENV)/dev-installed: $(VENV)/package-files setup.cfg pyproject.toml
+	$(call install,dev)
+	@touch $@
+
+$(VENV)/demo-installed: $(VENV)/package-files setup.cfg pyproject.toml
+	$(call install,plot)
+	@touch $@

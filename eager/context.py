@@ -1,0 +1,69 @@
+"""The per-thread Context: all state that a scope switches on and off again.
+
+Scopes are `with` blocks that restore what they found, so an exception can leave nothing behind; the test suite
+fails any test after which `context.is_clean()` is false. Look at `vars(context)` to see where you are.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+
+class Context(threading.local):
+    """One thread's recorders, training mode, name scope and flags.
+
+    recorders: listeners told of every operation, innermost last.
+    training: the enclosing call's training mode; None outside of any call.
+    scope: names of the layers being called or built, outermost first.
+    quiet: whether NumPy's floating-point warnings are already off.
+    symbolic_call: whether a call on abstract tensors is running: it makes no nodes and assigns no Variable.
+    """
+
+    def __init__(self) -> None:
+        self.recorders: tuple[Any, ...] = ()
+        self.training: bool | None = None
+        self.scope: tuple[str, ...] = ()
+        self.quiet = False
+        self.symbolic_call = False
+
+    def is_clean(self) -> bool:
+        """Whether every scope has been left."""
+        return vars(self) == {"recorders": (), "training": None, "scope": (), "quiet": False, "symbolic_call": False}
+
+
+context = Context()
+
+
+@contextlib.contextmanager
+def scoped(**values: Any) -> Iterator[None]:
+    """Sets attributes of the Context for a `with` block."""
+    before = {name: getattr(context, name) for name in values}
+    for name, value in values.items():
+        setattr(context, name, value)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(context, name, value)
+
+
+class quiet:  # noqa: N801 - used as a function
+    """Turns NumPy's floating-point warnings off once per outer scope; inner scopes cost an attribute look-up."""
+
+    __slots__ = ("errstate",)
+
+    def __enter__(self) -> None:
+        self.errstate = None if context.quiet else np.errstate(all="ignore")
+        if self.errstate is not None:
+            self.errstate.__enter__()
+            context.quiet = True
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self.errstate is not None:
+            context.quiet = False
+            self.errstate.__exit__(*exc_info)

@@ -1,0 +1,248 @@
+"""Unknown dimensions: integers known only at run time, with identity and arithmetic.
+
+A `Dim` is a polynomial with integer coefficients over atoms; an atom is an unknown or a floor division, minimum or
+maximum of dims. Two dims are equal if their polynomials are; what cannot be decided raises `TraceError`, so no
+shape rule can guess. Unknowns are sizes, hence at least 0. Print a dim to see it.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from collections.abc import Iterable, Sequence
+from typing import Union
+
+from .errors import TraceError
+
+_ordinals = itertools.count()
+
+
+class Atom:
+    """An unknown, or one of `//`, `min`, `max` applied to two dims; compares by identity or by structure."""
+
+    __slots__ = ("key", "text")
+
+    def __init__(self, text: str, key: object = None):
+        self.text = text
+        self.key = next(_ordinals) if key is None else key
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Atom) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+class Dim:
+    """A dimension whose size is not known yet; supports `+ - * // %`, and comparison where it can be decided."""
+
+    __slots__ = ("terms",)
+
+    def __init__(self, terms: dict[tuple[Atom, ...], int]):
+        self.terms = {atoms: factor for atoms, factor in terms.items() if factor}
+
+    def __add__(self, other: Size) -> Size:
+        terms = dict(self.terms)
+        for atoms, factor in _terms(other).items():
+            terms[atoms] = terms.get(atoms, 0) + factor
+        return _simplest(terms)
+
+    __radd__ = __add__
+
+    def __mul__(self, other: Size) -> Size:
+        terms: dict[tuple[Atom, ...], int] = {}
+        for (left, a), (right, b) in itertools.product(self.terms.items(), _terms(other).items()):
+            atoms = tuple(sorted(left + right, key=lambda atom: str(atom.key)))
+            terms[atoms] = terms.get(atoms, 0) + a * b
+        return _simplest(terms)
+
+    __rmul__ = __mul__
+
+    def __neg__(self) -> Size:
+        return self * -1
+
+    def __sub__(self, other: Size) -> Size:
+        return self + other * -1
+
+    def __rsub__(self, other: Size) -> Size:
+        return self * -1 + other
+
+    def __floordiv__(self, other: Size) -> Size:
+        return _floor_divide(self, other)
+
+    def __rfloordiv__(self, other: Size) -> Size:
+        return _floor_divide(other, self)
+
+    def __mod__(self, other: Size) -> Size:
+        return self - self // other * other
+
+    def __rmod__(self, other: Size) -> Size:
+        return other - other // self * self
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, (int, Dim)):
+            return NotImplemented
+        decided = same(self, other)
+        if decided is None:
+            raise TraceError(f"Cannot decide whether {self} == {other}: the sizes are not known before run time.")
+        return decided
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self.terms.items()))
+
+    def __lt__(self, other: Size) -> bool:
+        return _at_most(self - other, -1, f"{self} < {other}")
+
+    def __le__(self, other: Size) -> bool:
+        return _at_most(self - other, 0, f"{self} <= {other}")
+
+    def __gt__(self, other: Size) -> bool:
+        return _at_most(other - self, -1, f"{self} > {other}")
+
+    def __ge__(self, other: Size) -> bool:
+        return _at_most(other - self, 0, f"{self} >= {other}")
+
+    def __index__(self) -> int:
+        raise TraceError(f"The dimension {self} has no value before run time. Compute with it instead: + - * // work.")
+
+    def __bool__(self) -> bool:
+        return not self == 0
+
+    def __repr__(self) -> str:
+        def show(atoms: tuple[Atom, ...], factor: int) -> str:
+            names = [atom.text for atom in atoms]
+            return "*".join(names if factor == 1 and names else [str(factor), *names])
+
+        return " + ".join(show(atoms, factor) for atoms, factor in self.terms.items()) or "0"
+
+
+Size = Union[int, Dim]
+Shape = tuple[Size, ...]
+
+
+def unknown(text: str = "?") -> Dim:
+    """A fresh unknown, different from every other."""
+    return Dim({(Atom(text),): 1})
+
+
+# The batch dimension of every `Input`: the inputs of a model are rows of one batch.
+BATCH = unknown("batch")
+
+
+def _terms(size: Size) -> dict[tuple[Atom, ...], int]:
+    return size.terms if isinstance(size, Dim) else {(): int(size)} if size else {}
+
+
+def _simplest(terms: dict[tuple[Atom, ...], int]) -> Size:
+    terms = {atoms: factor for atoms, factor in terms.items() if factor}
+    return terms.get((), 0) if set(terms) <= {()} else Dim(terms)
+
+
+def _applied(name: str, a: Size, b: Size) -> Dim:
+    text = f"({a} // {b})" if name == "//" else f"{name}({a}, {b})"
+    key = (name, *(tuple(sorted((tuple(str(x.key) for x in atoms), f) for atoms, f in _terms(s).items())) for s in (a, b)))
+    return Dim({(Atom(text, key),): 1})
+
+
+def _floor_divide(a: Size, b: Size) -> Size:
+    if same(b, 1):
+        return a
+    quotient: dict[tuple[Atom, ...], int] = {}
+    rest: dict[tuple[Atom, ...], int] = {}
+    divisor = _terms(b)
+    if len(divisor) != 1:
+        return 1 if same(a, b) else _applied("//", a, b)
+    ((atoms_b, factor_b),) = divisor.items()
+    for atoms, factor in _terms(a).items():
+        left = list(atoms)
+        divides = factor % factor_b == 0
+        for atom in atoms_b:
+            divides = divides and atom in left
+            if divides:
+                left.remove(atom)
+        (quotient if divides else rest)[tuple(left) if divides else atoms] = factor // factor_b if divides else factor
+    if not rest:
+        return _simplest(quotient)
+    if quotient and not atoms_b:  # (k·n + r) // k = n + r // k
+        return _simplest(quotient) + _floor_divide(_simplest(rest), b)
+    if set(rest) == {()} and not atoms_b:
+        return rest[()] // factor_b
+    return _applied("//", a, b)
+
+
+def _bounds(size: Size) -> tuple[float, float]:
+    """The least and the greatest value a size can take, every atom being at least 0."""
+    terms = dict(_terms(size))
+    constant = terms.pop((), 0)
+    low = -math.inf if any(factor < 0 for factor in terms.values()) else constant
+    high = math.inf if any(factor > 0 for factor in terms.values()) else constant
+    return low, high
+
+
+def _at_most(size: Size, limit: int, question: str) -> bool:
+    low, high = _bounds(size)
+    if low <= limit < high:
+        raise TraceError(f"Cannot decide whether {question}: the sizes are not known before run time.")
+    return high <= limit
+
+
+def same(a: Size, b: Size) -> bool | None:
+    """Whether two sizes are equal: True, False, or None where it depends on the run."""
+    low, high = _bounds(a - b)
+    return (low == 0) if low == high else (None if low <= 0 <= high else False)
+
+
+def minimum(a: Size, b: Size) -> Size:
+    """The smaller of two sizes, kept symbolic where it depends on the run."""
+    low, high = _bounds(a - b)
+    return b if low >= 0 else a if high <= 0 else _applied("min", a, b)
+
+
+def maximum(a: Size, b: Size) -> Size:
+    """The larger of two sizes, kept symbolic where it depends on the run."""
+    low, high = _bounds(a - b)
+    return a if low >= 0 else b if high <= 0 else _applied("max", a, b)
+
+
+def product(sizes: Iterable[Size]) -> Size:
+    """The number of elements of a shape."""
+    return functools.reduce(lambda a, b: b * a if isinstance(b, Dim) else a * b, sizes, 1)
+
+
+def known(shape: Sequence[Size]) -> bool:
+    """Whether every dimension is an integer."""
+    return not any(isinstance(size, Dim) for size in shape)
+
+
+def display(shape: Sequence[Size]) -> tuple[int | None, ...]:
+    """The shape as users see it: None for an unknown dimension."""
+    return tuple(None if isinstance(size, Dim) else size for size in shape)
+
+
+def broadcast(*shapes: Shape) -> Shape:
+    """The shape that shapes broadcast to by NumPy's rule; an unknown against an integer > 1 must be that or 1.
+
+    Two unknowns that are not known to be equal give the first: a size of 1 is not expected behind a symbol.
+
+    Raises:
+      ValueError: if two known sizes differ and neither is 1.
+    """
+    rank = max(map(len, shapes), default=0)
+    result: list[Size] = []
+    for axis in range(-rank, 0):
+        size: Size = 1
+        for shape in shapes:
+            if len(shape) < -axis or same(shape[axis], 1):
+                continue
+            other = shape[axis]
+            if same(size, 1) or (isinstance(size, Dim) and isinstance(other, int)):
+                size = other
+            elif isinstance(size, int) and isinstance(other, int) and size != other:
+                shown = " and ".join(str(display(s)) for s in shapes)
+                raise ValueError(f"shapes {shown} do not broadcast: axis {axis} has sizes {size} and {other}")
+        result.append(size)
+    return tuple(result)

@@ -1,0 +1,110 @@
+"""Dtypes: their names, the default ones, and how they promote.
+
+Promotion follows Keras 3's `result_type`, which is JAX's lattice: Python scalars are weak, an integer with a float
+gives that float, and float64 appears only where the user brings it. NumPy's own rule is never consulted.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from .dimensions import Dim
+from .errors import suggest
+
+FLOATX = np.dtype(np.float32)
+INTX = np.dtype(np.int32)
+
+# Each type's immediate superiors (JAX "Type promotion semantics"); "int" and "float" are the weak Python scalars.
+_LATTICE: dict[str, tuple[str, ...]] = {
+    "bool": ("int",),
+    "int": ("uint8", "int8"),
+    "uint8": ("int16", "uint16"),
+    "uint16": ("int32", "uint32"),
+    "uint32": ("int64", "uint64"),
+    "uint64": ("float",),
+    "int8": ("int16",),
+    "int16": ("int32",),
+    "int32": ("int64",),
+    "int64": ("float",),
+    "float": ("bfloat16", "float16"),
+    "bfloat16": ("float32",),
+    "float16": ("float32",),
+    "float32": ("float64",),
+    "float64": (),
+}
+_DEFAULTS = {"int": INTX, "float": FLOATX}
+NAMES = tuple(name for name in _LATTICE if name not in _DEFAULTS)
+
+
+@functools.cache
+def _upper_bounds(name: str) -> frozenset[str]:
+    return frozenset((name,)).union(*(_upper_bounds(above) for above in _LATTICE[name]))
+
+
+@functools.cache
+def _join(names: frozenset[str]) -> str:
+    common = frozenset.intersection(*(_upper_bounds(name) for name in names))
+    return next(name for name in common if common <= _upper_bounds(name))
+
+
+@functools.cache
+def _bfloat16() -> np.dtype[Any]:
+    import ml_dtypes
+
+    return np.dtype(ml_dtypes.bfloat16)
+
+
+def dtype(value: Any) -> np.dtype[Any]:
+    """The NumPy dtype for a name, a dtype, a NumPy or Python scalar type, or anything that has a `dtype`.
+
+    Raises:
+      ValueError: for an unknown name, or a dtype no operation is defined for.
+
+    >>> dtype("float32"), dtype(int), dtype(float)
+    (dtype('float32'), dtype('int32'), dtype('float32'))
+    """
+    if value is float:
+        return FLOATX
+    if value is int:
+        return INTX
+    if value is bool:
+        return np.dtype(np.bool_)
+    if value is None:
+        return FLOATX
+    if isinstance(value, str) and value == "bfloat16":
+        return _bfloat16()
+    try:
+        result = np.dtype(getattr(value, "dtype", value))
+    except TypeError:
+        result = None
+    if result is None or result.name not in _LATTICE:
+        raise ValueError(f"dtype: expected one of {', '.join(NAMES)}, got {value!r}.{suggest(str(value), NAMES)}")
+    return result if result.isnative else result.newbyteorder("=")
+
+
+def _name(value: Any) -> str:
+    kind = value if isinstance(value, type) else type(value)
+    if kind is bool or kind is int or kind is float:
+        return "bool" if kind is bool else kind.__name__
+    if kind is Dim:
+        return "int"
+    found = value if isinstance(value, np.dtype) else getattr(value, "dtype", None)
+    return dtype(value if found is None else found).name
+
+
+def result_type(*values: Any) -> np.dtype[Any]:
+    """The dtype that operands promote to; each is a dtype, a name, a Python scalar (type), or has a `dtype`.
+
+    >>> result_type("int32", "float16"), result_type("float16", 1.5), result_type(1, 2.0)
+    (dtype('float16'), dtype('float16'), dtype('float32'))
+    """
+    joined = _join(frozenset(map(_name, values)))
+    return _DEFAULTS.get(joined) or dtype(joined)
+
+
+def is_float(value: Any) -> bool:
+    """Whether a dtype, or the dtype of a value, is one of the floating types (bfloat16 included)."""
+    return "float" in _name(value)

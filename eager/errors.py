@@ -1,0 +1,58 @@
+"""The exceptions of the library and the words its messages share.
+
+Every message names the object, what was expected, what came, and what to do; `describe` and `suggest` keep the
+wording of "what came" and "did you mean" the same everywhere.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+
+class TraceError(TypeError):
+    """A concrete value was needed where only shape and dtype are known."""
+
+
+class GradientError(RuntimeError):
+    """A gradient was asked for that the tape cannot give."""
+
+
+class RestoreError(ValueError):
+    """A checkpoint does not fit the objects it is restored into."""
+
+
+class CorruptCheckpointError(ValueError):
+    """A checkpoint file is damaged: its bytes are not those that were written."""
+
+
+def describe(value: Any) -> str:
+    """What came, as a message shows it: `float32[2, 7]` for anything with shape and dtype, else value and type.
+
+    >>> import numpy as np
+    >>> describe(np.zeros((2, 7), np.float32)), describe(-3), describe(None)
+    ('float32[2, 7]', '-3', 'None')
+    """
+    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
+    if isinstance(shape, tuple) and dtype is not None:
+        return f"{dtype}[{', '.join(str(size) for size in shape)}]"
+    if isinstance(value, (list, tuple)):
+        return ("[{}]" if isinstance(value, list) else "({})").format(", ".join(describe(item) for item in value))
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key!r}: {describe(item)}" for key, item in value.items()) + "}"
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return repr(value)
+    return f"{type(value).__name__} {value!r}"
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """` Did you mean 'x'?` if a known name is near, else the empty string; meant to end a message.
+
+    >>> suggest("rellu", ["tanh", "relu"])
+    " Did you mean 'relu'?"
+    """
+    known = list(known)
+    folded = {candidate.lower(): candidate for candidate in known}
+    near = difflib.get_close_matches(str(name).lower(), folded, n=1, cutoff=0.6)
+    return f" Did you mean {folded[near[0]]!r}?" if near else ""

@@ -1,0 +1,103 @@
+"""Tensors from shapes, values and other tensors. They are constants: no gradient flows into them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import dimensions, dtypes
+from ..primitive import cast, primitive
+from ..tensor import AbstractTensor, Operand, TensorLike, dims, to_array, wrap
+from . import arrays
+
+
+@primitive(shape=lambda x, fill_value, dtype=None: AbstractTensor(x.dims, dtype or x.dtype))
+def full_like(x: TensorLike, fill_value: Any, dtype: Any = None) -> Any:
+    """A tensor of the shape (and dtype) of x, filled with one value."""
+    return np.full_like(x, fill_value, dtype=None if dtype is None else dtypes.dtype(dtype))
+
+
+full_like.defvjp(None)
+
+
+def zeros_like(x: TensorLike, dtype: Any = None) -> Any:
+    """Zeros of the shape (and dtype) of x."""
+    return full_like(x, fill_value=0, dtype=dtype)
+
+
+def ones_like(x: TensorLike, dtype: Any = None) -> Any:
+    """Ones of the shape (and dtype) of x."""
+    return full_like(x, fill_value=1, dtype=dtype)
+
+
+def full(shape: Sequence[Any] | int, fill_value: Any, dtype: Any = None) -> Any:
+    """A tensor filled with one value; the dtype is the value's if None."""
+    sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+    value = fill_value if isinstance(fill_value, Operand) else to_array(fill_value, dtype)
+    value = value if dtype is None else cast(value, dtype=dtype)
+    if dimensions.known(sizes) and not isinstance(value, Operand):
+        return wrap(np.full(sizes, value))
+    if not isinstance(value, Operand):
+        value = AbstractTensor(value.shape, value.dtype)
+    return arrays.broadcast_to(value, shape=sizes)
+
+
+def zeros(shape: Sequence[Any] | int, dtype: Any = None) -> Any:
+    """Zeros, float32 if no dtype is given."""
+    return full(shape, 0, dtypes.dtype(dtype))
+
+
+def ones(shape: Sequence[Any] | int, dtype: Any = None) -> Any:
+    """Ones, float32 if no dtype is given."""
+    return full(shape, 1, dtypes.dtype(dtype))
+
+
+def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) -> Any:
+    """start, start + step, … below stop; from 0 if stop is None."""
+    step = 1 if step is None else step
+    start, stop = (0, start) if stop is None else (start, stop)
+    target = dtypes.result_type(start, stop, step) if dtype is None else dtypes.dtype(dtype)
+    return wrap(np.arange(*(x.item() if isinstance(x, Operand) else x for x in (start, stop, step))).astype(target))  # type: ignore[attr-defined]
+
+
+def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:
+    """Ones on the k-th diagonal, zeros elsewhere."""
+    return wrap(np.eye(N, M, k, dtype=dtypes.dtype(dtype)))
+
+
+def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None) -> Any:
+    """`num` values at equal distances from start to stop."""
+    target = dtypes.result_type(start, stop, float) if dtype is None else dtypes.dtype(dtype)
+    return wrap(np.linspace(start, stop, num, endpoint).astype(target))
+
+
+def one_hot(x: TensorLike, num_classes: int, axis: int = -1, dtype: Any = None) -> Any:
+    """1 at the index x along a new axis of size `num_classes`, 0 elsewhere; all 0 for an index out of range."""
+    rank = len(dims(x)) + 1
+    place = [1] * rank
+    place[axis] = num_classes
+    classes = np.arange(num_classes, dtype=x.dtype).reshape(place)  # type: ignore[union-attr]
+    return cast(arrays.expand_dims(x, axis) == classes, dtype=dtypes.dtype(dtype))
+
+
+def convert_to_tensor(x: Any, dtype: Any = None, sparse: bool | None = None, ragged: bool | None = None) -> Any:
+    """A Tensor of anything: a Tensor as it is, a Variable's value, arrays and lists copied; lists of tensors stacked.
+
+    Raises:
+      ValueError: for what is no number or truth value, ragged lists, or sparse=True and ragged=True.
+    """
+    if sparse or ragged:
+        raise ValueError("convert_to_tensor: sparse and ragged tensors are not supported; pass a dense one.")
+    if isinstance(x, Operand):
+        x = x.read()
+    elif isinstance(x, (list, tuple)) and _holds_operand(x):
+        x = arrays.stack([convert_to_tensor(item) for item in x])
+    else:
+        return wrap(to_array(x, dtype))
+    return x if dtype is None or x.dtype == dtypes.dtype(dtype) else cast(x, dtype=dtype)
+
+
+def _holds_operand(value: Any) -> bool:
+    return isinstance(value, Operand) or (isinstance(value, (list, tuple)) and any(map(_holds_operand, value)))

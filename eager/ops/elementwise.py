@@ -1,0 +1,432 @@
+"""Elementwise operations, with NumPy broadcasting and Keras's promotion.
+
+Arithmetic promotes its operands together; division, roots, exponentials and their like give float32 for integers.
+Comparisons give bool. A gradient is one line per operand.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import dtypes
+from ..primitive import cast, primitive, promote_to_float, promote_together
+from ..tensor import AbstractTensor, TensorLike
+from . import rules
+from .reductions import unbroadcast
+
+FLOAT = {"shape": rules.same_as_input, "promote": promote_to_float, "may_warn": True}
+ARITHMETIC = {"shape": rules.broadcast, "promote": promote_together, "may_warn": True}
+COMPARISON = {"shape": rules.compare, "promote": promote_together}
+
+
+@primitive(shape=rules.same_as_input)
+def identity(x: TensorLike) -> Any:
+    """The same values as a tensor of its own."""
+    return x
+
+
+identity.defvjp(lambda g, y, x: g)
+
+
+@primitive(shape=rules.same_as_input)
+def stop_gradient(x: TensorLike) -> Any:
+    """The same values, through which no gradient flows."""
+    return x
+
+
+stop_gradient.defvjp(None)
+
+
+@primitive(**ARITHMETIC)
+def add(x1: TensorLike, x2: TensorLike) -> Any:
+    """x1 + x2."""
+    return np.add(x1, x2)
+
+
+add.defvjp(lambda g, y, x1, x2: unbroadcast(g, x1), lambda g, y, x1, x2: unbroadcast(g, x2))
+
+
+@primitive(**ARITHMETIC)
+def subtract(x1: TensorLike, x2: TensorLike) -> Any:
+    """x1 - x2."""
+    return np.subtract(x1, x2)
+
+
+subtract.defvjp(lambda g, y, x1, x2: unbroadcast(g, x1), lambda g, y, x1, x2: unbroadcast(-g, x2))
+
+
+@primitive(**ARITHMETIC)
+def multiply(x1: TensorLike, x2: TensorLike) -> Any:
+    """x1 · x2, elementwise."""
+    return np.multiply(x1, x2)
+
+
+multiply.defvjp(lambda g, y, x1, x2: unbroadcast(g * x2, x1), lambda g, y, x1, x2: unbroadcast(g * x1, x2))
+
+
+@primitive(shape=rules.broadcast, promote=promote_to_float, may_warn=True)
+def divide(x1: TensorLike, x2: TensorLike) -> Any:
+    """x1 / x2."""
+    return np.divide(x1, x2)
+
+
+divide.defvjp(
+    lambda g, y, x1, x2: unbroadcast(g / x2, x1),
+    lambda g, y, x1, x2: unbroadcast(-g * y / x2, x2),
+)
+
+
+@primitive(**ARITHMETIC)
+def floor_divide(x1: TensorLike, x2: TensorLike) -> Any:
+    """The largest integer at most x1 / x2; its gradient is zero and not recorded."""
+    return np.floor_divide(x1, x2)
+
+
+floor_divide.defvjp(None)
+
+
+@primitive(**ARITHMETIC)
+def mod(x1: TensorLike, x2: TensorLike) -> Any:
+    """x1 - x2 · floor(x1 / x2): the remainder with the sign of x2."""
+    return np.mod(x1, x2)
+
+
+mod.defvjp(
+    lambda g, y, x1, x2: unbroadcast(g, x1),
+    lambda g, y, x1, x2: unbroadcast(-g * floor_divide(x1, x2), x2),
+)
+
+
+@primitive(**ARITHMETIC)
+def power(x1: TensorLike, x2: TensorLike) -> Any:
+    """x1 to the power of x2; NaN for a negative base with a fractional exponent."""
+    return np.power(x1, x2)
+
+
+def _power_base_vjp(g: Any, y: Any, x1: Any, x2: Any) -> Any:
+    if isinstance(x2, (bool, int, float)):
+        return g * (x2 * power(x1, x2 - 1)) if x2 else g * 0
+    return unbroadcast(where(equal(x2, 0), 0, g * x2 * power(x1, where(equal(x2, 0), 1, x2 - 1))), x1)
+
+
+def _power_exponent_vjp(g: Any, y: Any, x1: Any, x2: Any) -> Any:
+    positive = x1 > 0
+    return unbroadcast(g * y * log(where(positive, x1, cast_like(1.0, x2))), x2)
+
+
+power.defvjp(_power_base_vjp, _power_exponent_vjp)
+
+
+@primitive(**ARITHMETIC)
+def maximum(x1: TensorLike, x2: TensorLike) -> Any:
+    """The larger of x1 and x2; equal ones share the gradient. NaN if one is."""
+    return np.maximum(x1, x2)
+
+
+@primitive(**ARITHMETIC)
+def minimum(x1: TensorLike, x2: TensorLike) -> Any:
+    """The smaller of x1 and x2; equal ones share the gradient. NaN if one is."""
+    return np.minimum(x1, x2)
+
+
+def _share(g: Any, y: Any, mine: Any, other: Any) -> Any:
+    wins = cast_like(equal(mine, y), g)
+    return unbroadcast(g * wins / (wins + cast_like(equal(other, y), g)), mine)
+
+
+for _extremum in (maximum, minimum):
+    _extremum.defvjp(lambda g, y, x1, x2: _share(g, y, x1, x2), lambda g, y, x1, x2: _share(g, y, x2, x1))
+
+
+@primitive(shape=rules.same_as_input)
+def negative(x: TensorLike) -> Any:
+    """-x."""
+    return np.negative(x)
+
+
+negative.defvjp(lambda g, y, x: -g)
+
+
+@primitive(shape=rules.same_as_input)
+def absolute(x: TensorLike) -> Any:
+    """|x|; its gradient is 0 at 0."""
+    return np.absolute(x)
+
+
+absolute.defvjp(lambda g, y, x: g * sign(x))
+
+
+@primitive(shape=rules.same_as_input)
+def sign(x: TensorLike) -> Any:
+    """-1, 0 or 1."""
+    return np.sign(x)
+
+
+sign.defvjp(None)
+
+
+@primitive(**FLOAT)
+def exp(x: TensorLike) -> Any:
+    """e to the power of x."""
+    return np.exp(x)
+
+
+exp.defvjp(lambda g, y, x: g * y)
+
+
+@primitive(**FLOAT)
+def expm1(x: TensorLike) -> Any:
+    """exp(x) - 1, exact for small x."""
+    return np.expm1(x)
+
+
+expm1.defvjp(lambda g, y, x: g * (y + 1))
+
+
+@primitive(**FLOAT)
+def log(x: TensorLike) -> Any:
+    """The natural logarithm; NaN below 0."""
+    return np.log(x)
+
+
+log.defvjp(lambda g, y, x: g / x)
+
+
+@primitive(**FLOAT)
+def log1p(x: TensorLike) -> Any:
+    """log(1 + x), exact for small x."""
+    return np.log1p(x)
+
+
+log1p.defvjp(lambda g, y, x: g / (x + 1))
+
+
+@primitive(**FLOAT)
+def sqrt(x: TensorLike) -> Any:
+    """The square root; NaN below 0."""
+    return np.sqrt(x)
+
+
+sqrt.defvjp(lambda g, y, x: g * 0.5 / y)
+
+
+@primitive(shape=rules.same_as_input, may_warn=True)
+def square(x: TensorLike) -> Any:
+    """x · x."""
+    return np.square(x)
+
+
+square.defvjp(lambda g, y, x: g * x * 2)
+
+
+@primitive(**FLOAT)
+def sin(x: TensorLike) -> Any:
+    """The sine of x radians."""
+    return np.sin(x)
+
+
+sin.defvjp(lambda g, y, x: g * cos(x))
+
+
+@primitive(**FLOAT)
+def cos(x: TensorLike) -> Any:
+    """The cosine of x radians."""
+    return np.cos(x)
+
+
+cos.defvjp(lambda g, y, x: -g * sin(x))
+
+
+@primitive(**FLOAT)
+def tanh(x: TensorLike) -> Any:
+    """The hyperbolic tangent."""
+    return np.tanh(x)
+
+
+tanh.defvjp(lambda g, y, x: g * (1 - y * y))
+
+
+@primitive(**FLOAT)
+def sigmoid(x: TensorLike) -> Any:
+    """1 / (1 + exp(-x)), exact in both tails."""
+    decay = np.exp(-np.absolute(x))
+    return np.where(np.asarray(x) >= 0, 1, decay) / (1 + decay)
+
+
+sigmoid.defvjp(lambda g, y, x: g * (y * (1 - y)))
+
+
+@primitive(shape=rules.same_as_input)
+def relu(x: TensorLike) -> Any:
+    """max(x, 0); its gradient is 0 at 0."""
+    return np.maximum(x, 0)
+
+
+relu.defvjp(lambda g, y, x: g * (y > 0))
+
+
+@primitive(**FLOAT)
+def floor(x: TensorLike) -> Any:
+    """The largest integer at most x."""
+    return np.floor(x)
+
+
+@primitive(**FLOAT)
+def ceil(x: TensorLike) -> Any:
+    """The smallest integer at least x."""
+    return np.ceil(x)
+
+
+@primitive(**FLOAT)
+def rint(x: TensorLike) -> Any:
+    """The nearest integer, the even one of two."""
+    return np.rint(x)
+
+
+@primitive(**COMPARISON)
+def equal(x1: TensorLike, x2: TensorLike) -> Any:
+    """x1 == x2, elementwise."""
+    return np.equal(x1, x2)
+
+
+@primitive(**COMPARISON)
+def not_equal(x1: TensorLike, x2: TensorLike) -> Any:
+    """x1 != x2, elementwise."""
+    return np.not_equal(x1, x2)
+
+
+@primitive(**COMPARISON)
+def less(x1: TensorLike, x2: TensorLike) -> Any:
+    """x1 < x2, elementwise."""
+    return np.less(x1, x2)
+
+
+@primitive(**COMPARISON)
+def less_equal(x1: TensorLike, x2: TensorLike) -> Any:
+    """x1 <= x2, elementwise."""
+    return np.less_equal(x1, x2)
+
+
+@primitive(**COMPARISON)
+def greater(x1: TensorLike, x2: TensorLike) -> Any:
+    """x1 > x2, elementwise."""
+    return np.greater(x1, x2)
+
+
+@primitive(**COMPARISON)
+def greater_equal(x1: TensorLike, x2: TensorLike) -> Any:
+    """x1 >= x2, elementwise."""
+    return np.greater_equal(x1, x2)
+
+
+@primitive(shape=rules.compare)
+def logical_and(x1: TensorLike, x2: TensorLike) -> Any:
+    """Whether both are true (not zero)."""
+    return np.logical_and(x1, x2)
+
+
+@primitive(shape=rules.compare)
+def logical_or(x1: TensorLike, x2: TensorLike) -> Any:
+    """Whether one is true (not zero)."""
+    return np.logical_or(x1, x2)
+
+
+@primitive(shape=rules.compare)
+def logical_xor(x1: TensorLike, x2: TensorLike) -> Any:
+    """Whether exactly one is true (not zero)."""
+    return np.logical_xor(x1, x2)
+
+
+@primitive(shape=rules.compare)
+def logical_not(x: TensorLike) -> Any:
+    """Whether x is false (zero)."""
+    return np.logical_not(x)
+
+
+@primitive(shape=rules.compare)
+def isnan(x: TensorLike) -> Any:
+    """Whether x is NaN."""
+    return np.isnan(x)
+
+
+@primitive(shape=rules.compare)
+def isinf(x: TensorLike) -> Any:
+    """Whether x is infinite."""
+    return np.isinf(x)
+
+
+@primitive(shape=rules.compare)
+def isfinite(x: TensorLike) -> Any:
+    """Whether x is neither NaN nor infinite."""
+    return np.isfinite(x)
+
+
+for _step in (floor, ceil, rint, equal, not_equal, less, less_equal, greater, greater_equal, isnan, isinf, isfinite):
+    _step.defvjp(None)
+for _truth in (logical_and, logical_or, logical_xor, logical_not):
+    _truth.defvjp(None)
+
+
+def _select_rule(condition: Any, x1: Any, x2: Any) -> AbstractTensor:
+    return AbstractTensor(rules.compare(condition, x1, x2).dims, x1.dtype)
+
+
+@primitive(shape=_select_rule)
+def select(condition: TensorLike, x1: TensorLike, x2: TensorLike) -> Any:
+    """x1 where the condition is true, else x2; the branches have one dtype."""
+    return np.where(np.asarray(condition) != 0, x1, x2)
+
+
+select.defvjp(
+    None,
+    lambda g, y, condition, x1, x2: unbroadcast(select(condition, g, zeros_as(g)), x1),
+    lambda g, y, condition, x1, x2: unbroadcast(select(condition, zeros_as(g), g), x2),
+)
+
+
+def where(condition: TensorLike, x1: TensorLike, x2: TensorLike) -> Any:
+    """x1 where the condition is true (not zero), else x2, with broadcasting and promotion."""
+    target = dtypes.result_type(x1, x2)
+    return select(condition, cast_like(x1, target), cast_like(x2, target))
+
+
+def zeros_as(x: Any) -> Any:
+    """A zero of the dtype of x, to broadcast with it."""
+    return np.zeros((), x.dtype)
+
+
+def cast_like(x: Any, like: Any) -> Any:
+    """x in the dtype that `like` is or has; Python numbers become arrays."""
+    target = like if isinstance(like, np.dtype) else like.dtype
+    if isinstance(x, (bool, int, float)):
+        return np.asarray(x, target)
+    return x if x.dtype == target else cast(x, dtype=target)
+
+
+def clip(x: TensorLike, x_min: TensorLike, x_max: TensorLike) -> Any:
+    """min(max(x, x_min), x_max)."""
+    return minimum(maximum(x, x_min), x_max)
+
+
+def divide_no_nan(x1: TensorLike, x2: TensorLike) -> Any:
+    """x1 / x2, and 0 where x2 is 0."""
+    zero = equal(x2, 0)
+    return where(zero, 0, divide(x1, where(zero, 1, x2)))
+
+
+def softplus(x: TensorLike) -> Any:
+    """log(1 + exp(x)), without overflow."""
+    return log1p(exp(-absolute(x))) + maximum(x, 0)
+
+
+def log_sigmoid(x: TensorLike) -> Any:
+    """log(sigmoid(x)), without overflow."""
+    return -softplus(-x)
+
+
+def round_to(x: TensorLike, decimals: int = 0) -> Any:
+    """x rounded to decimals; halves go to the even neighbour."""
+    return rint(x) if not decimals else rint(x * 10.0**decimals) / 10.0**decimals
+

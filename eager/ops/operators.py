@@ -1,0 +1,111 @@
+"""Python's operators on tensors, installed once when the operations load.
+
+Tensors and Variables go straight to the primitives; abstract tensors go through the public operations, which keep a
+node. A list or array on the other side is converted; anything else is left to Python's own error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import symbolic
+from ..tensor import AbstractTensor, Operand, Tensor
+from . import arrays, elementwise, linear
+from .public import public
+
+BINARY: dict[str, Callable[..., Any]] = {
+    "add": elementwise.add,
+    "sub": elementwise.subtract,
+    "mul": elementwise.multiply,
+    "truediv": elementwise.divide,
+    "floordiv": elementwise.floor_divide,
+    "mod": elementwise.mod,
+    "pow": elementwise.power,
+    "matmul": linear.matmul,
+    "and": elementwise.logical_and,
+    "or": elementwise.logical_or,
+    "xor": elementwise.logical_xor,
+}
+COMPARE: dict[str, Callable[..., Any]] = {
+    "lt": elementwise.less,
+    "le": elementwise.less_equal,
+    "gt": elementwise.greater,
+    "ge": elementwise.greater_equal,
+    "eq": elementwise.equal,
+    "ne": elementwise.not_equal,
+}
+UNARY: dict[str, Callable[..., Any]] = {
+    "neg": elementwise.negative,
+    "pos": elementwise.identity,
+    "abs": elementwise.absolute,
+    "invert": elementwise.logical_not,
+}
+CONVERTIBLE = (bool, int, float, Operand)
+
+
+def _coerce(other: Any) -> Any:
+    """The other operand as a primitive takes it, NotImplemented if it is no number, array or list."""
+    if isinstance(other, CONVERTIBLE):
+        return other
+    if isinstance(other, (np.ndarray, np.generic, list, tuple)):
+        return Tensor(other)
+    return NotImplemented
+
+
+def _binary(function: Callable[..., Any], swapped: bool) -> Callable[..., Any]:
+    def operator(self: Any, other: Any) -> Any:
+        if type(other) is not Tensor:
+            other = _coerce(other)
+            if other is NotImplemented or type(other) is AbstractTensor:
+                return NotImplemented
+        return function(other, self) if swapped else function(self, other)
+
+    return operator
+
+
+def _symbolic_binary(function: Callable[..., Any], swapped: bool) -> Callable[..., Any]:
+    def operator(self: Any, other: Any) -> Any:
+        other = _coerce(other)
+        if other is NotImplemented:
+            return NotImplemented
+        return function(other, self) if swapped else function(self, other)
+
+    return operator
+
+
+def _index(self: Any, key: Any) -> Any:
+    if isinstance(key, (tuple, AbstractTensor)) and symbolic.symbols(key):
+        return symbolic.call(_index, arrays.index, (self, key), {})
+    return arrays.index(self, key)
+
+
+def _symbolic_index(self: Any, key: Any) -> Any:
+    return symbolic.call(_index, arrays.index, (self, key), {})
+
+
+def _install(cls: type, binary: Callable[..., Any], prepare: Callable[..., Any]) -> None:
+    for name, function in BINARY.items():
+        function = prepare(function)
+        setattr(cls, f"__{name}__", binary(function, False))
+        setattr(cls, f"__r{name}__", binary(function, True))
+    for name, function in COMPARE.items():
+        setattr(cls, f"__{name}__", binary(prepare(function), False))
+    for name, function in UNARY.items():
+        setattr(cls, f"__{name}__", _unary(prepare(function)))
+
+
+def _unary(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda self: function(self)
+
+
+def _itself(function: Callable[..., Any]) -> Callable[..., Any]:
+    return function
+
+
+_install(Operand, _binary, _itself)
+_install(AbstractTensor, _symbolic_binary, public)
+setattr(Operand, "__getitem__", _index)  # noqa: B010 - mypy refuses a plain assignment to a method
+setattr(AbstractTensor, "__getitem__", _symbolic_index)  # noqa: B010

@@ -1,0 +1,84 @@
+"""What turns an operation of a family into the public one: it takes anything array-like and always gives Tensors.
+
+The leading parameters annotated `TensorLike` are data and get converted; a call on abstract tensors becomes a node of
+the functional graph. Inside a family the bare functions call each other, so that gradient rules stay on arrays.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, ParamSpec
+
+from .. import symbolic
+from ..primitive import Primitive
+from ..tensor import AbstractTensor, Operand, Tensor, wrap
+from . import creation
+
+P = ParamSpec("P")
+
+
+def public(function: Callable[P, Any]) -> Callable[P, Tensor]:
+    """The function with conversion of its data arguments, wrapping of its results, and nodes for symbols."""
+    target = function.implementation if isinstance(function, Primitive) else function
+    code = target.__code__  # type: ignore[attr-defined]
+    names = code.co_varnames[: code.co_argcount]
+    kinds = [str(target.__annotations__.get(name, "")) for name in names]
+    count = next((i for i, kind in enumerate(kinds) if "TensorLike" not in kind), len(kinds))
+    nested = frozenset(i for i in range(count) if "Sequence" in kinds[i])
+    by_keyword = isinstance(function, Primitive)
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        data = [_convert(x, i in nested) for i, x in enumerate(args[:count])]
+        if by_keyword:
+            kwargs.update(zip(names[count:], args[count:], strict=False))
+            return _wrapped(function(*_with_tensor(data), **kwargs))  # type: ignore[arg-type]
+        return _wrapped(function(*_with_tensor(data), *args[count:], **kwargs))  # type: ignore[arg-type]
+
+    @functools.wraps(target)
+    def operation(*args: Any, **kwargs: Any) -> Any:
+        if len(args) == count and all_tensors(args):
+            result = function(*args, **kwargs)  # type: ignore[arg-type]
+            return result if type(result) is Tensor else _wrapped(result)
+        if kwargs and not kwargs.keys().isdisjoint(names[:count]):
+            bound = inspect.signature(target).bind(*args, **kwargs)
+            bound.apply_defaults()
+            args, kwargs = tuple(bound.arguments.values()), {}
+        for x in args[:count]:
+            if type(x) is AbstractTensor or (type(x) in (list, tuple) and symbolic.symbols(x)):
+                return symbolic.call(operation, run, args, kwargs)
+        return run(*args, **kwargs)
+
+    return operation
+
+
+def all_tensors(args: tuple[Any, ...]) -> bool:
+    """Whether nothing has to be converted."""
+    for x in args:
+        if type(x) is not Tensor:
+            return False
+    return True
+
+
+def _convert(x: Any, nested: bool) -> Any:
+    if isinstance(x, (Operand, bool, int, float)) or x is None:
+        return x
+    if nested:
+        return [creation.convert_to_tensor(item) for item in x]
+    return creation.convert_to_tensor(x)
+
+
+def _with_tensor(data: list[Any]) -> list[Any]:
+    """Python numbers alone have no dtype: the first becomes a tensor."""
+    if data and isinstance(data[0], (bool, int, float)) and not any(isinstance(x, Operand) for x in data[1:]):
+        data[0] = Tensor(data[0])
+    return data
+
+
+def _wrapped(result: Any) -> Any:
+    if isinstance(result, Operand):
+        return result
+    if isinstance(result, (tuple, list)):
+        return type(result)(map(_wrapped, result))
+    return wrap(result)

@@ -1,0 +1,138 @@
+"""Reductions: sums, extrema, truth. `axis` is None (all), an integer or several; `keepdims` keeps size-1 axes.
+
+Means and variances are compositions. Small integers are summed in 32 bits, as in Keras.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import dimensions, dtypes
+from ..primitive import cast, primitive, promote_to_float
+from ..tensor import AbstractTensor, TensorLike, dims
+from . import arrays, rules
+
+Axis = int | Sequence[int] | None
+
+
+def _sum_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    if dtype.kind == "b" or (dtype.kind == "i" and dtype.itemsize < 4):
+        return dtypes.INTX
+    return np.dtype(np.uint32) if dtype.kind == "u" and dtype.itemsize < 4 else dtype
+
+
+def _same_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    return dtype
+
+
+@primitive(shape=rules.reduction(_sum_dtype), may_warn=True)
+def sum(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Any:
+    """The sum over the axes."""
+    x = np.asarray(x)
+    return np.sum(x, axis=axis if axis is None else rules.normalize_axes(axis, x.ndim), keepdims=keepdims, dtype=_sum_dtype(x.dtype))
+
+
+def _spread(g: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
+    """A reduced value repeated over the shape it was reduced from."""
+    if not keepdims:
+        g = arrays.reshape(g, newshape=rules.reduced_shape(dims(x), axis, True))
+    return arrays.broadcast_to(g, shape=dims(x))
+
+
+sum.defvjp(lambda g, y, x, axis=None, keepdims=False: _spread(g, x, axis, keepdims))
+
+
+@primitive(shape=rules.reduction(_same_dtype))
+def max(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Any:
+    """The largest element over the axes; equal ones share the gradient. NaN if there is one."""
+    x = np.asarray(x)
+    return np.max(x, axis=rules.normalize_axes(axis, x.ndim), keepdims=keepdims)
+
+
+def _extremum_vjp(g: Any, y: Any, x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+    ties = cast(x == _spread(y, x, axis, keepdims), dtype=x.dtype)
+    count = sum(ties, axis=axis, keepdims=True)
+    return _spread(g, x, axis, keepdims) * ties / count
+
+
+@primitive(shape=rules.reduction(_same_dtype))
+def min(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Any:
+    """The smallest element over the axes; equal ones share the gradient. NaN if there is one."""
+    x = np.asarray(x)
+    return np.min(x, axis=rules.normalize_axes(axis, x.ndim), keepdims=keepdims)
+
+
+max.defvjp(_extremum_vjp)
+min.defvjp(_extremum_vjp)
+
+
+def _arg_rule(x: Any, axis: int | None = None, keepdims: bool = False) -> AbstractTensor:
+    return AbstractTensor(rules.reduced_shape(x.dims, axis, keepdims), dtypes.INTX)
+
+
+@primitive(shape=_arg_rule)
+def argmax(x: TensorLike, axis: int | None = None, keepdims: bool = False) -> Any:
+    """The index of the first largest element along the axis, of the flattened tensor if None."""
+    return np.argmax(x, axis=axis, keepdims=keepdims).astype(dtypes.INTX)
+
+
+@primitive(shape=_arg_rule)
+def argmin(x: TensorLike, axis: int | None = None, keepdims: bool = False) -> Any:
+    """The index of the first smallest element along the axis, of the flattened tensor if None."""
+    return np.argmin(x, axis=axis, keepdims=keepdims).astype(dtypes.INTX)
+
+
+@primitive(shape=rules.reduction(lambda dtype: rules.BOOL))
+def any(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Whether one element is true (not zero)."""
+    x = np.asarray(x)
+    return np.any(x, axis=rules.normalize_axes(axis, x.ndim), keepdims=keepdims)
+
+
+@primitive(shape=rules.reduction(lambda dtype: rules.BOOL))
+def all(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Whether every element is true (not zero)."""
+    x = np.asarray(x)
+    return np.all(x, axis=rules.normalize_axes(axis, x.ndim), keepdims=keepdims)
+
+
+def count(x: Any, axis: Axis) -> Any:
+    """How many elements a reduction over the axes takes together."""
+    shape = dims(x)
+    return dimensions.product(shape[i] for i in rules.normalize_axes(axis, len(shape)))
+
+
+def _as_float(x: Any) -> Any:
+    target = promote_to_float(x)
+    return x if target is None else cast(x, dtype=target)
+
+
+def mean(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Any:
+    """sum(x) / n over the axes."""
+    x = _as_float(x)
+    return sum(x, axis=axis, keepdims=keepdims) / count(x, axis)
+
+
+def var(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Any:
+    """mean((x - mean(x))²) over the axes."""
+    x = _as_float(x)
+    centered = x - mean(x, axis, keepdims=True)
+    return mean(centered * centered, axis, keepdims)
+
+
+def unbroadcast(g: Any, x: Any) -> Any:
+    """The gradient of a broadcast operand: summed over what broadcasting repeated."""
+    shape = g.shape
+    if shape == x.shape and None not in shape:
+        return g
+    missing, repeated = rules.leading_axes(g, x)
+    if repeated:
+        g = sum(g, axis=repeated, keepdims=True)
+    return sum(g, axis=missing) if missing else g
+
+
+for _integral in (argmax, argmin, any, all):
+    _integral.defvjp(None)

@@ -1,0 +1,108 @@
+"""Shape rules shared by families of primitives, and what gradient rules do about broadcasting.
+
+A rule maps abstract tensors (and Python numbers) to the abstract result, and raises what the caller should read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import dimensions
+from ..dimensions import Shape, Size
+from ..tensor import AbstractTensor, dims
+
+BOOL = np.dtype(np.bool_)
+
+
+def _shape(x: Any) -> Shape:
+    return x.dims if isinstance(x, AbstractTensor) else ()
+
+
+def _dtype(*operands: Any) -> np.dtype[Any]:
+    return next(x.dtype for x in operands if isinstance(x, AbstractTensor))
+
+
+def broadcast(*operands: Any) -> AbstractTensor:
+    """Elementwise with NumPy broadcasting; operands have been promoted to one dtype."""
+    return AbstractTensor(dimensions.broadcast(*map(_shape, operands)), _dtype(*operands))
+
+
+def compare(*operands: Any) -> AbstractTensor:
+    """Elementwise with NumPy broadcasting, giving truth values."""
+    return AbstractTensor(dimensions.broadcast(*map(_shape, operands)), BOOL)
+
+
+def same_as_input(x: Any, **params: Any) -> AbstractTensor:
+    """Shape and dtype of the only operand."""
+    return AbstractTensor(x.dims, x.dtype)
+
+
+def normalize_axis(axis: int, rank: int, name: str = "axis") -> int:
+    """A non-negative axis.
+
+    Raises:
+      ValueError: if the axis is out of range.
+    """
+    if not -rank <= axis < rank:
+        raise ValueError(f"{name}: expected an integer in [{-rank}, {rank}) for {rank} axes, got {axis}")
+    return axis % rank
+
+
+def normalize_axes(axis: Any, rank: int) -> tuple[int, ...]:
+    """The axes that `axis` (None for all, an integer, or several) stands for, non-negative and without repeats."""
+    if axis is None:
+        return tuple(range(rank))
+    axes = tuple(normalize_axis(int(a), rank) for a in (axis if isinstance(axis, (tuple, list)) else (axis,)))
+    if len(set(axes)) != len(axes):
+        raise ValueError(f"axis: expected different axes, got {axis}")
+    return axes
+
+
+def reduced_shape(shape: Shape, axis: Any, keepdims: bool) -> Shape:
+    """The shape after a reduction over `axis`."""
+    axes = normalize_axes(axis, len(shape))
+    if keepdims:
+        return tuple(1 if i in axes else size for i, size in enumerate(shape))
+    return tuple(size for i, size in enumerate(shape) if i not in axes)
+
+
+def reduction(dtype: Callable[[Any], Any]) -> Callable[..., AbstractTensor]:
+    """The rule of a reduction whose result has the dtype that `dtype` gives for the operand's."""
+
+    def rule(x: Any, axis: Any = None, keepdims: bool = False) -> AbstractTensor:
+        return AbstractTensor(reduced_shape(x.dims, axis, keepdims), dtype(x.dtype))
+
+    return rule
+
+
+def matmul(a: Any, b: Any) -> AbstractTensor:
+    """Batched matrix product of NumPy: a one-dimensional operand is a row on the left, a column on the right."""
+    for x in (a, b):
+        if not isinstance(x, AbstractTensor) or not x.dims:
+            raise ValueError("expected operands with at least one axis")
+    left: Shape = a.dims if len(a.dims) > 1 else (1, *a.dims)
+    right: Shape = b.dims if len(b.dims) > 1 else (*b.dims, 1)
+    if dimensions.same(left[-1], right[-2]) is False:
+        raise ValueError(
+            f"the last axis of the first operand must equal the second-last of the second, "
+            f"but {left[-1]} and {right[-2]} differ"
+        )
+    result: tuple[Size, ...] = dimensions.broadcast(left[:-2], right[:-2])
+    result += (left[-2],) if len(a.dims) > 1 else ()
+    result += (right[-1],) if len(b.dims) > 1 else ()
+    return AbstractTensor(result, a.dtype)
+
+
+def leading_axes(g: Any, x: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The axes of `g` that `x` lacks, and those that are 1 in `x` alone: what broadcasting `x` repeated."""
+    shape, target = dims(g), dims(x)
+    extra = len(shape) - len(target)
+    repeated = tuple(
+        extra + i
+        for i, size in enumerate(target)
+        if dimensions.same(size, 1) and not dimensions.same(shape[extra + i], 1)
+    )
+    return tuple(range(extra)), repeated

@@ -1,0 +1,204 @@
+"""Primitives: operations defined once.
+
+A primitive has a NumPy implementation, a shape rule and gradient rules written with operations; eager execution,
+tapes, symbols, graphs and export come from these. Data are its positional arguments, params its keyword ones.
+
+- Bare arrays in, bare arrays out: gradient rules of a first-order tape run without wrapping.
+- The shape rule runs for abstract tensors, or after the implementation has raised, to make the message.
+- `REGISTRY` holds every primitive by name, written once; its test proves each rule against the implementation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Generic, ParamSpec
+
+import numpy as np
+
+from . import dtypes
+from .context import context
+from .dimensions import Dim
+from .errors import describe
+from .tensor import AbstractTensor, Operand, Tensor, TensorLike, abstract, wrap
+
+P = ParamSpec("P")
+REGISTRY: dict[str, Primitive[...]] = {}
+Rule = Callable[..., Any]
+
+
+class Primitive(Generic[P]):
+    """An operation with an implementation, a shape rule and gradient rules; call it with data, then params by name.
+
+    Args:
+      implementation: from arrays and params to an array, or to a tuple of outputs followed by residuals.
+      shape: from abstract tensors, Python numbers and params to abstract tensors.
+      outputs: the number of outputs that a caller sees.
+      residuals: the number of further outputs, kept for the gradient rule alone.
+      promote: from the operands to the dtype that all are cast to first, or None to leave them as they are.
+      may_warn: whether NumPy may warn (overflow, division by zero), which a bare call silences.
+    """
+
+    def __init__(
+        self,
+        implementation: Callable[P, Any],
+        shape: Callable[..., Any],
+        outputs: int = 1,
+        residuals: int = 0,
+        promote: Callable[..., np.dtype[Any] | None] | None = None,
+        may_warn: bool = False,
+    ):
+        self.name = implementation.__name__.strip("_")
+        self.__name__ = implementation.__name__
+        self.__qualname__ = implementation.__qualname__
+        self.__module__ = implementation.__module__
+        self.__doc__ = implementation.__doc__
+        self.__wrapped__ = implementation
+        self.__annotations__ = implementation.__annotations__
+        self.implementation = implementation
+        self.shape = shape
+        self.outputs = outputs
+        self.residuals = residuals
+        self.promote = promote
+        self.may_warn = may_warn
+        self.rules: tuple[Rule | None, ...] = ()
+        self.rule_for_all: Rule | None = None
+        self.differentiable: bool | None = None
+        if self.name in REGISTRY:
+            raise ValueError(f"Primitive {self.name!r} is defined twice.")
+        REGISTRY[self.name] = self
+
+    def defvjp(self, *rules: Rule | None) -> None:
+        """One rule `(g, y, *inputs, **params)` per input, the last one serving all further ones; None: no gradient."""
+        self.rules = rules
+        self.differentiable = any(rules)
+
+    def defvjp_all(self, rule: Rule) -> None:
+        """One rule `(wanted, g, y, *inputs, **params)` for all inputs, told which gradients are wanted."""
+        self.rule_for_all = rule
+        self.differentiable = True
+
+    def vjp(self, wanted: tuple[bool, ...], g: Any, y: Any, inputs: tuple[Any, ...], params: dict[str, Any]) -> list[Any]:
+        """The gradients of the wanted inputs, None for the others and for those without one.
+
+        `g` and `y` are what the primitive returns: one value, or tuples; residuals appear in `y` alone.
+        """
+        if self.rule_for_all is not None:
+            return list(self.rule_for_all(wanted, g, y, *inputs, **params))
+        last = len(self.rules) - 1
+        gradients = []
+        for i, want in enumerate(wanted):
+            rule = self.rules[min(i, last)] if want and last >= 0 else None
+            gradients.append(None if rule is None else rule(g, y, *inputs, **params))
+        return gradients
+
+    def __call__(self, *args: P.args, **params: P.kwargs) -> Any:
+        """Runs the operation on tensors, Variables, arrays and Python numbers; told to the active recorders."""
+        arrays: list[Any] = []
+        inputs: tuple[Any, ...] = args
+        wrapped = False
+        for x in args:
+            if type(x) is Tensor:
+                arrays.append(x._array)
+                wrapped = True
+            elif isinstance(x, Operand):
+                return self._call_on_operands(args, params)
+            else:
+                arrays.append(x)
+        if self.promote is not None and (target := self.promote(*arrays)) is not None:
+            return self(*_cast_all(inputs, target), **params)  # type: ignore[arg-type]
+        try:
+            if self.may_warn and not context.quiet:
+                with np.errstate(all="ignore"):
+                    result = self.implementation(*arrays, **params)  # type: ignore[arg-type]
+            else:
+                result = self.implementation(*arrays, **params)  # type: ignore[arg-type]
+        except Exception as error:
+            self._explain(error, arrays, params)
+            raise
+        if not wrapped:
+            return result
+        outputs = wrap(result) if type(result) is not tuple else tuple(map(wrap, result))
+        for recorder in context.recorders:
+            recorder.record(self, inputs, params, outputs)
+        return outputs
+
+    def _call_on_operands(self, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        """The call with Variables read, and abstract tensors sent to the shape rule."""
+        inputs = tuple(x.read() if isinstance(x, Operand) else x for x in args)
+        if not any(isinstance(x, AbstractTensor) for x in inputs):
+            return self(*inputs, **params)  # type: ignore[arg-type]
+        if self.promote is not None:
+            target = self.promote(*(x._array if isinstance(x, Tensor) else x for x in inputs))
+            if target is not None:
+                inputs = _cast_all(inputs, target)
+        outputs = self._infer(inputs, params)
+        for recorder in context.recorders:
+            recorder.record(self, inputs, params, outputs)
+        return outputs
+
+    def _infer(self, inputs: Any, params: dict[str, Any]) -> Any:
+        specs = [abstract(x) for x in inputs]
+        try:
+            return self.shape(*specs, **params)
+        except (ValueError, TypeError, IndexError) as error:
+            raise type(error)(f"{self.name}: {error} (got {', '.join(map(describe, specs))})") from None
+
+    def _explain(self, error: Exception, arrays: list[Any], params: dict[str, Any]) -> None:
+        """Raises what the shape rule says of arguments that made the implementation fail; else adds what came."""
+        if isinstance(error, (ValueError, TypeError, IndexError)):
+            try:
+                self._infer(arrays, params)
+            except (ValueError, TypeError, IndexError) as better:
+                raise better from error
+        error.add_note(f"In the operation {self.name} on {', '.join(map(describe, map(abstract, arrays)))}.")
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.name}>"
+
+
+def primitive(shape: Callable[..., Any], **options: Any) -> Callable[[Callable[P, Any]], Primitive[P]]:
+    """Makes a primitive of the NumPy implementation below it; see `Primitive`."""
+    return lambda implementation: Primitive(implementation, shape, **options)
+
+
+def _cast_all(inputs: tuple[Any, ...], target: np.dtype[Any]) -> tuple[Any, ...]:
+    return tuple(
+        x if isinstance(x, (bool, int, float, Dim)) or x.dtype == target else cast(x, dtype=target) for x in inputs
+    )
+
+
+def promote_together(*operands: Any) -> np.dtype[Any] | None:
+    """For arithmetic: the common dtype by Keras's rule, None if nothing has to be cast."""
+    if len(operands) == 2:
+        a, b = operands
+        left, right = getattr(a, "dtype", None), getattr(b, "dtype", None)
+        if left is right and left is not None:
+            return None
+        array, scalar = (left, b) if right is None else (right, a)
+        if (left is None or right is None) and array is not None:  # weak numbers that NumPy treats as we do
+            if array.kind == "f" or (array.kind in "iu" and type(scalar) is int):
+                return None
+    target = dtypes.result_type(*operands)
+    return None if all(getattr(x, "dtype", target) == target for x in operands) else target
+
+
+def promote_to_float(*operands: Any) -> np.dtype[Any] | None:
+    """For division, roots, exponentials: the common dtype, float32 for integers."""
+    first = operands[0]
+    if len(operands) == 1 and getattr(first, "dtype", dtypes.FLOATX).kind == "f":
+        return None
+    target = dtypes.result_type(*operands, float)
+    return None if all(getattr(x, "dtype", target) == target for x in operands) else target
+
+
+@primitive(shape=lambda x, dtype: AbstractTensor(x.dims, dtype))
+def cast(x: TensorLike, dtype: Any) -> Any:
+    """The values converted to another dtype; no gradient passes integers or bool."""
+    return np.asarray(x).astype(dtypes.dtype(dtype), copy=False)
+
+
+def _cast_back(g: Any, y: Any, x: Any, dtype: Any) -> Any:
+    return cast(g, dtype=x.dtype) if dtypes.is_float(dtype) and dtypes.is_float(x.dtype) else None
+
+
+cast.defvjp(_cast_back)

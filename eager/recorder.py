@@ -1,0 +1,38 @@
+"""The one event that tapes and graphs listen to.
+
+Running a primitive on tensors tells each active recorder of the thread `(primitive, inputs, params, outputs)`; reading
+a Variable asks each, innermost last, which tensor stands for its value. A recorder is active inside `listening`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .context import context
+
+if TYPE_CHECKING:
+    from .primitive import Primitive
+
+
+class Recorder:
+    """Listens to the operations of one thread; the base of GradientTape and of graph tracing."""
+
+    __slots__ = ()
+
+    def record(self, primitive: Primitive[...], inputs: tuple[Any, ...], params: dict[str, Any], outputs: Any) -> None:
+        """Told of one operation: its inputs (tensors, Python numbers), params, and output tensor or tuple of them."""
+        raise TypeError(f"{type(self).__name__} must define record().")
+
+    def read(self, variable: Any, value: Any) -> Any:
+        """Told that an operation reads a Variable; returns the tensor that stands for its value."""
+        return value
+
+
+def start(recorder: Recorder) -> None:
+    """Makes a recorder the innermost of this thread."""
+    context.recorders = (*context.recorders, recorder)
+
+
+def stop(recorder: Recorder) -> None:
+    """Takes a recorder off the stack, wherever it is; taking off an inactive one does nothing."""
+    context.recorders = tuple(active for active in context.recorders if active is not recorder)

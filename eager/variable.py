@@ -1,0 +1,167 @@
+"""Variables: named, assignable tensors, the state of layers, optimizers and metrics.
+
+Assigning gives the Variable a new Tensor; the old one, and whatever recorded it, stays as it was. Operations read
+the Tensor of the moment and tell the recorders, so that a gradient sums over all reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import dtypes
+from .context import context
+from .errors import describe
+from .ops import elementwise
+from .tensor import AbstractTensor, Operand, Tensor, TensorLike, to_array, wrap
+
+
+class Variable(Operand):
+    """An assignable tensor of fixed shape and dtype.
+
+    Args:
+      initializer: the initial value, or a function from shape and dtype to it.
+      shape: needed with a function; otherwise the shape the value must have, if given.
+      dtype: None takes the value's (float32 for Python floats and for functions).
+      trainable: whether tapes watch it and optimizers update it.
+      name: shown in messages.
+
+    Raises:
+      ValueError: if the value has another shape than asked for.
+
+    Example:
+      >>> v = Variable([1.0, 2.0], name="v")
+      >>> v.assign_add([1.0, 1.0])
+      Tensor([2., 3.], shape=(2,), dtype=float32)
+    """
+
+    __slots__ = ("__weakref__", "_value", "name", "path", "regularizer", "constraint", "trainable")
+
+    def __init__(
+        self,
+        initializer: TensorLike | Callable[..., TensorLike],
+        shape: Sequence[int] | None = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        name: str | None = None,
+    ):
+        self.name = name or "variable"
+        self.path = "/".join((*context.scope, self.name))
+        self.trainable = trainable
+        self.regularizer: Callable[[Any], Any] | None = None
+        self.constraint: Callable[[Any], Any] | None = None
+        if callable(initializer):
+            if shape is None:
+                raise ValueError(f"Variable {self.path!r}: expected a shape to call the initializer with, got None.")
+            initializer = initializer(tuple(shape), dtype=dtypes.dtype(dtype))
+        array = to_array(initializer, dtype)
+        if shape is not None and array.shape != tuple(shape):
+            raise ValueError(f"Variable {self.path!r}: expected shape {tuple(shape)}, got {describe(array)}.")
+        self._value = wrap(array)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The size along each axis."""
+        return self._value._array.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The NumPy dtype."""
+        return self._value._array.dtype
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self._value._array.size
+
+    @property
+    def value(self) -> Tensor:
+        """The value as a Tensor of its own, which a later assignment does not change."""
+        return elementwise.identity(self)
+
+    def read(self) -> Tensor:
+        """The Tensor an operation sees, after telling the recorders."""
+        value = self._value
+        for recorder in reversed(context.recorders):
+            value = recorder.read(self, value)
+        return value
+
+    def numpy(self) -> np.ndarray[Any, Any]:
+        """The values as a NumPy array of one's own."""
+        return self._value.numpy()
+
+    def assign(self, value: TensorLike) -> Tensor:
+        """Replaces the value; the shape must be the same, the dtype is converted.
+
+        Raises:
+          ValueError: if the shape differs. The Variable is unchanged then.
+        """
+        if context.symbolic_call:
+            return self._value
+        if isinstance(value, AbstractTensor):
+            value.numpy()
+        array = to_array(value, self.dtype)
+        if array.shape != self.shape:
+            raise ValueError(
+                f"Variable {self.path!r}: expected a value of shape {self.shape}, got {describe(array)}. "
+                "A Variable keeps its shape."
+            )
+        self._value = wrap(array)
+        return self._value
+
+    def assign_add(self, value: TensorLike) -> Tensor:
+        """Adds to the value."""
+        return self.assign(elementwise.add(self._value, _operand(value)))
+
+    def assign_sub(self, value: TensorLike) -> Tensor:
+        """Subtracts from the value."""
+        return self.assign(elementwise.subtract(self._value, _operand(value)))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        return self._value.__array__(dtype, copy)
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __float__(self) -> float:
+        return float(self._value)
+
+    def __int__(self) -> int:
+        return int(self._value)
+
+    def __index__(self) -> int:
+        return self._value.__index__()
+
+    def __len__(self) -> int:
+        return len(self._value)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[i] for i in range(len(self)))
+
+    def __format__(self, spec: str) -> str:
+        return format(self._value, spec) if spec else str(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
+        twin = Variable(self._value, trainable=self.trainable, name=self.name)
+        twin.path, twin.regularizer, twin.constraint = self.path, self.regularizer, self.constraint
+        memo[id(self)] = twin
+        return twin
+
+    def __reduce__(self) -> Any:
+        return _rebuild, (self.numpy(), self.trainable, self.name, self.path)
+
+    def __repr__(self) -> str:
+        values = np.array2string(self._value._array, separator=", ", prefix="Variable(")
+        return f"Variable({values}, path={self.path!r}, shape={self.shape}, dtype={self.dtype.name})"
+
+
+def _operand(value: TensorLike) -> Any:
+    return value if isinstance(value, (Operand, bool, int, float)) else Tensor(value)
+
+
+def _rebuild(value: np.ndarray[Any, Any], trainable: bool, name: str, path: str) -> Variable:
+    variable = Variable(value, trainable=trainable, name=name)
+    variable.path = path
+    return variable

@@ -1,3 +1,72 @@
-"""Keras-style model building on an eager NumPy core."""
+"""eagerly: Keras-style model building on an eager NumPy core.
+
+The tensor core loads at once, the rest when it is first asked for, so that `import eagerly` stays quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from . import ops as ops
+from .tape import GradientTape as GradientTape
+from .tensor import Tensor as Tensor
+from .variable import Variable as Variable
+
+if TYPE_CHECKING:
+    from . import activations as activations
+    from . import checkpoint as checkpoint
+    from . import constraints as constraints
+    from . import data as data
+    from . import datasets as datasets
+    from . import initializers as initializers
+    from . import layers as layers
+    from . import losses as losses
+    from . import metrics as metrics
+    from . import models as models
+    from . import optim as optim
+    from . import random as random
+    from . import regularizers as regularizers
+    from .layers import Input as Input
+    from .layers import Layer as Layer
+    from .losses import Loss as Loss
+    from .metrics import Metric as Metric
+    from .models import Model as Model
+    from .models import Sequential as Sequential
+    from .models import callbacks as callbacks
+    from .ops import convert_to_tensor as convert_to_tensor
+    from .ops import stop_gradient as stop_gradient
+    from .optim import Optimizer as Optimizer
+    from .trackable import Trackable as Trackable
 
 __version__ = "0.1.0"
+
+# Where each name that loads on demand is defined; a module's own name stands for the module.
+_LAZY = {
+    **dict.fromkeys(("activations", "checkpoint", "constraints", "data", "datasets", "initializers", "layers"), ""),
+    **dict.fromkeys(("losses", "metrics", "models", "optim", "random", "regularizers"), ""),
+    "callbacks": "models",
+    "Input": "layers",
+    "Layer": "layers",
+    "Loss": "losses",
+    "Metric": "metrics",
+    "Model": "models",
+    "Optimizer": "optim",
+    "Sequential": "models",
+    "Trackable": "trackable",
+    "convert_to_tensor": "ops",
+    "stop_gradient": "ops",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'eagerly' has no attribute {name!r}")
+    home = _LAZY[name]
+    value = importlib.import_module(f".{name}", __name__) if not home else getattr(importlib.import_module(f".{home}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY} - {"TYPE_CHECKING", "Any", "annotations", "importlib"})

@@ -19,24 +19,27 @@ class Context(threading.local):
 
     recorders: listeners told of every operation, innermost last.
     training: the enclosing call's training mode; None outside of any call.
-    scope: names of the layers being called or built, outermost first.
+    scope: the layers being called or built, outermost first; their names make a path.
     quiet: whether NumPy's floating-point warnings are already off.
+    journal: the layers that the running first call has built, with what they were before; None outside of one.
     symbolic_call: whether a call on abstract tensors is running: it makes no nodes and assigns no Variable.
     """
 
     def __init__(self) -> None:
         self.recorders: tuple[Any, ...] = ()
         self.training: bool | None = None
-        self.scope: tuple[str, ...] = ()
+        self.scope: tuple[Any, ...] = ()
         self.quiet = False
         self.symbolic_call = False
+        self.journal: list[Any] | None = None
 
     def is_clean(self) -> bool:
         """Whether every scope has been left."""
-        return vars(self) == {"recorders": (), "training": None, "scope": (), "quiet": False, "symbolic_call": False}
+        return vars(self) == _CLEAN
 
 
 context = Context()
+_CLEAN = dict(vars(context))
 
 
 @contextlib.contextmanager

@@ -10,8 +10,9 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Iterable, Sequence
-from typing import Union
+from collections.abc import Callable, Iterable, Sequence
+from numbers import Integral
+from typing import Any, NoReturn, Union
 
 from .errors import TraceError
 
@@ -19,13 +20,18 @@ _ordinals = itertools.count()
 
 
 class Atom:
-    """An unknown, or one of `//`, `min`, `max` applied to two dims; compares by identity or by structure."""
+    """An unknown, or one of `//`, `min`, `max` applied to two dims; compares by identity or by structure.
 
-    __slots__ = ("key", "text")
+    `low` and `high` are the least and the greatest value that it can take.
+    """
 
-    def __init__(self, text: str, key: object = None):
+    __slots__ = ("high", "key", "low", "text")
+
+    def __init__(self, text: str, key: object = None, low: float = 0, high: float = math.inf):
         self.text = text
         self.key = next(_ordinals) if key is None else key
+        self.low = low
+        self.high = high
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Atom) and self.key == other.key
@@ -37,6 +43,16 @@ class Atom:
         return self.text
 
 
+def _with_sizes(method: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """The method for sizes, leaving anything else to the other operand."""
+
+    @functools.wraps(method)
+    def guarded(self: Any, other: Any) -> Any:
+        return method(self, other) if isinstance(other, (Integral, Dim)) else NotImplemented
+
+    return guarded
+
+
 class Dim:
     """A dimension whose size is not known yet; supports `+ - * // %`, and comparison where it can be decided."""
 
@@ -45,6 +61,7 @@ class Dim:
     def __init__(self, terms: dict[tuple[Atom, ...], int]):
         self.terms = {atoms: factor for atoms, factor in terms.items() if factor}
 
+    @_with_sizes
     def __add__(self, other: Size) -> Size:
         terms = dict(self.terms)
         for atoms, factor in _terms(other).items():
@@ -53,6 +70,7 @@ class Dim:
 
     __radd__ = __add__
 
+    @_with_sizes
     def __mul__(self, other: Size) -> Size:
         terms: dict[tuple[Atom, ...], int] = {}
         for (left, a), (right, b) in itertools.product(self.terms.items(), _terms(other).items()):
@@ -65,28 +83,34 @@ class Dim:
     def __neg__(self) -> Size:
         return self * -1
 
+    @_with_sizes
     def __sub__(self, other: Size) -> Size:
         return self + other * -1
 
+    @_with_sizes
     def __rsub__(self, other: Size) -> Size:
         return self * -1 + other
 
+    @_with_sizes
     def __floordiv__(self, other: Size) -> Size:
         return _floor_divide(self, other)
 
+    @_with_sizes
     def __rfloordiv__(self, other: Size) -> Size:
         return _floor_divide(other, self)
 
+    @_with_sizes
     def __mod__(self, other: Size) -> Size:
         return self - self // other * other
 
+    @_with_sizes
     def __rmod__(self, other: Size) -> Size:
         return other - other // self * self
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, (int, Dim)):
+        if not isinstance(other, (Integral, Dim)):
             return NotImplemented
-        decided = same(self, other)
+        decided = same(self, other)  # type: ignore[arg-type] # NumPy's integers are as good
         if decided is None:
             raise TraceError(f"Cannot decide whether {self} == {other}: the sizes are not known before run time.")
         return decided
@@ -94,20 +118,27 @@ class Dim:
     def __hash__(self) -> int:
         return hash(frozenset(self.terms.items()))
 
+    @_with_sizes
     def __lt__(self, other: Size) -> bool:
         return _at_most(self - other, -1, f"{self} < {other}")
 
+    @_with_sizes
     def __le__(self, other: Size) -> bool:
         return _at_most(self - other, 0, f"{self} <= {other}")
 
+    @_with_sizes
     def __gt__(self, other: Size) -> bool:
         return _at_most(other - self, -1, f"{self} > {other}")
 
+    @_with_sizes
     def __ge__(self, other: Size) -> bool:
         return _at_most(other - self, 0, f"{self} >= {other}")
 
     def __index__(self) -> int:
         raise TraceError(f"The dimension {self} has no value before run time. Compute with it instead: + - * // work.")
+
+    def __array__(self, *args: object, **kwargs: object) -> NoReturn:
+        raise TraceError(f"The dimension {self} has no value before run time, so no NumPy function can take it.")
 
     def __bool__(self) -> bool:
         return not self == 0
@@ -142,10 +173,22 @@ def _simplest(terms: dict[tuple[Atom, ...], int]) -> Size:
     return terms.get((), 0) if set(terms) <= {()} else Dim(terms)
 
 
-def _applied(name: str, a: Size, b: Size) -> Dim:
-    text = f"({a} // {b})" if name == "//" else f"{name}({a}, {b})"
+def _applied(name: str, a: Size, b: Size, low: float, high: float) -> Dim:
+    text = f"(({a}) // ({b}))" if name == "//" else f"{name}({a}, {b})"
     key = (name, *(tuple(sorted((tuple(str(x.key) for x in atoms), f) for atoms, f in _terms(s).items())) for s in (a, b)))
-    return Dim({(Atom(text, key),): 1})
+    return Dim({(Atom(text, key, low, high),): 1})
+
+
+def _quotient(a: Size, b: Size) -> Dim:
+    low, high = _bounds(a)
+    least, greatest = _bounds(b)
+    if least == greatest and least > 0:
+        return _applied("//", a, b, _floor(low, least), _floor(high, least))
+    return _applied("//", a, b, 0 if low >= 0 <= least else -math.inf, math.inf)
+
+
+def _floor(value: float, divisor: float) -> float:
+    return value if math.isinf(value) else value // divisor
 
 
 def _floor_divide(a: Size, b: Size) -> Size:
@@ -154,8 +197,10 @@ def _floor_divide(a: Size, b: Size) -> Size:
     quotient: dict[tuple[Atom, ...], int] = {}
     rest: dict[tuple[Atom, ...], int] = {}
     divisor = _terms(b)
+    if not divisor:
+        raise ZeroDivisionError(f"{a} // 0")
     if len(divisor) != 1:
-        return 1 if same(a, b) else _applied("//", a, b)
+        return 1 if same(a, b) else _quotient(a, b)
     ((atoms_b, factor_b),) = divisor.items()
     for atoms, factor in _terms(a).items():
         left = list(atoms)
@@ -171,15 +216,18 @@ def _floor_divide(a: Size, b: Size) -> Size:
         return _simplest(quotient) + _floor_divide(_simplest(rest), b)
     if set(rest) == {()} and not atoms_b:
         return rest[()] // factor_b
-    return _applied("//", a, b)
+    return _quotient(a, b)
 
 
 def _bounds(size: Size) -> tuple[float, float]:
-    """The least and the greatest value a size can take, every atom being at least 0."""
-    terms = dict(_terms(size))
-    constant = terms.pop((), 0)
-    low = -math.inf if any(factor < 0 for factor in terms.values()) else constant
-    high = math.inf if any(factor > 0 for factor in terms.values()) else constant
+    """The least and the greatest value a size can take, as far as its terms tell one by one."""
+    low = high = 0.0
+    for atoms, factor in _terms(size).items():
+        ends = (float(factor),) * 2
+        for atom in atoms:
+            corners = [0.0 if 0 in pair else math.prod(pair) for pair in itertools.product(ends, (atom.low, atom.high))]
+            ends = min(corners), max(corners)
+        low, high = low + ends[0], high + ends[1]
     return low, high
 
 
@@ -199,13 +247,17 @@ def same(a: Size, b: Size) -> bool | None:
 def minimum(a: Size, b: Size) -> Size:
     """The smaller of two sizes, kept symbolic where it depends on the run."""
     low, high = _bounds(a - b)
-    return b if low >= 0 else a if high <= 0 else _applied("min", a, b)
+    if low >= 0 or high <= 0:
+        return b if low >= 0 else a
+    return _applied("min", a, b, *(min(ends) for ends in zip(_bounds(a), _bounds(b), strict=True)))
 
 
 def maximum(a: Size, b: Size) -> Size:
     """The larger of two sizes, kept symbolic where it depends on the run."""
     low, high = _bounds(a - b)
-    return a if low >= 0 else b if high <= 0 else _applied("max", a, b)
+    if low >= 0 or high <= 0:
+        return a if low >= 0 else b
+    return _applied("max", a, b, *(max(ends) for ends in zip(_bounds(a), _bounds(b), strict=True)))
 
 
 def product(sizes: Iterable[Size]) -> Size:

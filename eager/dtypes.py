@@ -16,6 +16,7 @@ from .errors import suggest
 
 FLOATX = np.dtype(np.float32)
 INTX = np.dtype(np.int32)
+BOOL = np.dtype(np.bool_)
 
 # Each type's immediate superiors (JAX "Type promotion semantics"); "int" and "float" are the weak Python scalars.
 _LATTICE: dict[str, tuple[str, ...]] = {
@@ -35,6 +36,7 @@ _LATTICE: dict[str, tuple[str, ...]] = {
     "float32": ("float64",),
     "float64": (),
 }
+_PYTHON = {None: FLOATX, bool: BOOL, int: INTX, "int": INTX, float: FLOATX, "float": FLOATX}
 _DEFAULTS = {"int": INTX, "float": FLOATX}
 NAMES = tuple(name for name in _LATTICE if name not in _DEFAULTS)
 
@@ -66,18 +68,14 @@ def dtype(value: Any) -> np.dtype[Any]:
     >>> dtype("float32"), dtype(int), dtype(float)
     (dtype('float32'), dtype('int32'), dtype('float32'))
     """
-    if value is float:
-        return FLOATX
-    if value is int:
-        return INTX
-    if value is bool:
-        return np.dtype(np.bool_)
-    if value is None:
-        return FLOATX
-    if isinstance(value, str) and value == "bfloat16":
-        return _bfloat16()
+    if value is None or isinstance(value, (type, str)):
+        if value in _PYTHON:
+            return _PYTHON[value]
+        found = _bfloat16() if value == "bfloat16" else value
+    else:
+        found = getattr(value, "dtype", value)
     try:
-        result = np.dtype(getattr(value, "dtype", value))
+        result = np.dtype(found)
     except TypeError:
         result = None
     if result is None or result.name not in _LATTICE:
@@ -91,8 +89,7 @@ def _name(value: Any) -> str:
         return "bool" if kind is bool else kind.__name__
     if kind is Dim:
         return "int"
-    found = value if isinstance(value, np.dtype) else getattr(value, "dtype", None)
-    return dtype(value if found is None else found).name
+    return dtype(value).name
 
 
 def result_type(*values: Any) -> np.dtype[Any]:

@@ -1,11 +1,12 @@
 """Nested structures: tuples, named tuples, lists and dictionaries with leaves of any other kind.
 
-Leaves are visited in order; a dictionary's in the order of its sorted keys (insertion order where keys do not
+Leaves are visited in order; a dictionary's in the order of its sorted keys (by type and text where keys do not
 compare), so that two dictionaries with the same keys always line up. None is a leaf.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -19,7 +20,7 @@ def _keys(mapping: dict[Any, Any]) -> list[Any]:
     try:
         return sorted(mapping)
     except TypeError:
-        return list(mapping)
+        return sorted(mapping, key=lambda key: (type(key).__name__, repr(key)))
 
 
 def flatten(structure: Any) -> list[Any]:
@@ -44,21 +45,18 @@ def pack(structure: Any, leaves: Sequence[Any]) -> Any:
     >>> pack({"b": 0, "a": [0, (0,)]}, "xyz")
     {'b': 'z', 'a': ['x', ('y',)]}
     """
-    iterator = iter(leaves)
-    try:
-        packed = _pack(structure, iterator)
-    except StopIteration:
-        packed = None
     count = len(flatten(structure))
     if count != len(leaves):
         raise ValueError(f"pack: expected {count} leaves for {structure!r}, got {len(leaves)}.")
-    return packed
+    return _pack(structure, iter(leaves))
 
 
 def _pack(structure: Any, leaves: Iterator[Any]) -> Any:
     if isinstance(structure, dict):
-        packed = {key: _pack(structure[key], leaves) for key in _keys(structure)}
-        return type(structure)((key, packed[key]) for key in structure)
+        packed = copy.copy(structure)  # keeps the order of the keys, and what a defaultdict makes
+        for key in _keys(structure):
+            packed[key] = _pack(structure[key], leaves)
+        return packed
     if isinstance(structure, tuple) and hasattr(structure, "_fields"):
         return type(structure)(*(_pack(item, leaves) for item in structure))
     if isinstance(structure, (tuple, list)):
@@ -89,12 +87,10 @@ def assert_same(first: Any, second: Any, path: str = "") -> None:
     if is_nested(first) != is_nested(second) or (
         is_nested(first) and isinstance(first, dict) != isinstance(second, dict)
     ):
-        raise ValueError(
-            f"The structures differ{where}: expected {type(first).__name__}, got {type(second).__name__}."
-        )
+        raise ValueError(f"The structures differ{where}: expected {type(first).__name__}, got {type(second).__name__}.")
     if not is_nested(first):
         return
-    keys, others = ([_keys(s) if isinstance(s, dict) else list(range(len(s))) for s in (first, second)])
+    keys, others = [_keys(s) if isinstance(s, dict) else list(range(len(s))) for s in (first, second)]
     if keys != others:
         raise ValueError(f"The structures differ{where}: expected the keys {keys}, got {others}.")
     for key in keys:

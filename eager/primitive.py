@@ -162,9 +162,13 @@ def primitive(shape: Callable[..., Any], **options: Any) -> Callable[[Callable[P
 
 
 def _cast_all(inputs: tuple[Any, ...], target: np.dtype[Any]) -> tuple[Any, ...]:
-    return tuple(
-        x if isinstance(x, (bool, int, float, Dim)) or x.dtype == target else cast(x, dtype=target) for x in inputs
-    )
+    return tuple(_cast_one(x, target) for x in inputs)
+
+
+def _cast_one(x: Any, target: np.dtype[Any]) -> Any:
+    if isinstance(x, (bool, int, float)):
+        return x if target.kind != "V" else np.asarray(x, target)
+    return x if isinstance(x, Dim) or x.dtype == target else cast(x, dtype=target)
 
 
 def promote_together(*operands: Any) -> np.dtype[Any] | None:
@@ -178,8 +182,15 @@ def promote_together(*operands: Any) -> np.dtype[Any] | None:
         if (left is None or right is None) and array is not None:  # weak numbers that NumPy treats as we do
             if array.kind == "f" or (array.kind in "iu" and type(scalar) is int):
                 return None
-    target = dtypes.result_type(*operands)
-    return None if all(getattr(x, "dtype", target) == target for x in operands) else target
+    return _unless_reached(dtypes.result_type(*operands), operands)
+
+
+def promote_numbers(*operands: Any) -> np.dtype[Any] | None:
+    """For arithmetic that truth values do not have: as `promote_together`, with int32 for them."""
+    array = operands[0] if hasattr(operands[0], "dtype") else operands[-1]
+    if getattr(array, "dtype", dtypes.FLOATX).kind == "b":
+        return dtypes.result_type(*operands, int)
+    return promote_together(*operands) if len(operands) > 1 else None
 
 
 def promote_to_float(*operands: Any) -> np.dtype[Any] | None:
@@ -187,11 +198,15 @@ def promote_to_float(*operands: Any) -> np.dtype[Any] | None:
     first = operands[0]
     if len(operands) == 1 and getattr(first, "dtype", dtypes.FLOATX).kind == "f":
         return None
-    target = dtypes.result_type(*operands, float)
-    return None if all(getattr(x, "dtype", target) == target for x in operands) else target
+    return _unless_reached(dtypes.result_type(*operands, float), operands)
 
 
-@primitive(shape=lambda x, dtype: AbstractTensor(x.dims, dtype))
+def _unless_reached(target: np.dtype[Any], operands: tuple[Any, ...]) -> np.dtype[Any] | None:
+    weak = target.kind != "V"  # bfloat16 with a Python number is no bfloat16 for NumPy
+    return None if all(x.dtype == target if hasattr(x, "dtype") else weak for x in operands) else target
+
+
+@primitive(shape=lambda x, dtype: AbstractTensor(x.dims, dtype), may_warn=True)
 def cast(x: TensorLike, dtype: Any) -> Any:
     """The values converted to another dtype; no gradient passes integers or bool."""
     return np.asarray(x).astype(dtypes.dtype(dtype), copy=False)

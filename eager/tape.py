@@ -16,7 +16,7 @@ from . import dtypes, nest, recorder
 from .context import context, quiet, scoped
 from .errors import GradientError, describe
 from .ops import creation
-from .primitive import Primitive
+from .primitive import Primitive, cast
 from .tensor import AbstractTensor, Operand, Tensor, wrap
 
 Record = tuple[Primitive[...], tuple[Any, ...], dict[str, Any], Any]
@@ -202,9 +202,12 @@ class GradientTape(recorder.Recorder):
                     continue
                 y = tuple(map(unwrap, outputs))
             wanted = tuple([id(x) in tracked for x in inputs])
-            results = primitive.vjp(wanted, g, y, tuple(map(unwrap, inputs)), params)
-            for x, want, result in zip(inputs, wanted, results, strict=True):
+            values = tuple(map(unwrap, inputs))
+            results = primitive.vjp(wanted, g, y, values, params)
+            for x, value, want, result in zip(inputs, values, wanted, results, strict=True):
                 if want and result is not None:
+                    if bare and result.dtype is not value.dtype:  # NumPy's rule for bfloat16 is not ours
+                        result = cast(result, dtype=value.dtype)
                     _accumulate(gradients, id(x), result)
         return gradients
 

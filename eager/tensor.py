@@ -295,10 +295,16 @@ def to_array(value: Any, dtype: Any = None) -> np.ndarray[Any, Any]:
         array = np.array(_without_tensors(value))
     except (ValueError, OverflowError) as error:
         raise ValueError(f"Cannot make a Tensor of {describe(value)[:200]}: {error}") from error
-    if dtype is None and array.dtype.name not in dtypes.NAMES:
+    if array.dtype.name not in dtypes.NAMES:
         raise ValueError(f"Cannot make a Tensor of {describe(value)[:200]}: expected numbers or truth values.")
     target = dtypes.dtype(dtype) if dtype is not None else dtypes.result_type(*_leaf_types(value, array))
-    return array.astype(target, copy=False)
+    if target == array.dtype:
+        return array.astype(target, copy=False)
+    with np.errstate(all="ignore"):
+        converted = array.astype(target)
+    if array.dtype.kind in "iu" and target.kind in "iu" and not hasattr(value, "dtype") and np.any(converted != array):
+        raise ValueError(f"Cannot make a Tensor of {describe(value)[:200]}: not all of it fits into {target}.")
+    return converted
 
 
 def _without_tensors(value: Any) -> Any:
@@ -313,7 +319,10 @@ def _leaf_types(value: Any, array: np.ndarray[Any, Any]) -> set[Any]:
         return set().union(*(_leaf_types(item, array) for item in value))
     if isinstance(value, (list, tuple)):
         return {float}
-    return {value.dtype} if hasattr(value, "dtype") else {type(value) if type(value) in (bool, int, float) else array.dtype}
+    if type(value) in (bool, int, float):
+        return {type(value)}
+    found = getattr(value, "dtype", array.dtype)
+    return {found if isinstance(found, np.dtype) else array.dtype}
 
 
 def abstract(value: Any) -> Any:

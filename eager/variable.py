@@ -37,7 +37,7 @@ class Variable(Operand):
       Tensor([2., 3.], shape=(2,), dtype=float32)
     """
 
-    __slots__ = ("__weakref__", "_value", "name", "path", "regularizer", "constraint", "trainable")
+    __slots__ = ("__weakref__", "_value", "constraint", "created_trainable", "name", "path", "regularizer", "trainable")
 
     def __init__(
         self,
@@ -48,8 +48,8 @@ class Variable(Operand):
         name: str | None = None,
     ):
         self.name = name or "variable"
-        self.path = "/".join((*context.scope, self.name))
-        self.trainable = trainable
+        self.path = "/".join((*(owner.name for owner in context.scope), self.name))
+        self.trainable = self.created_trainable = trainable
         self.regularizer: Callable[[Any], Any] | None = None
         self.constraint: Callable[[Any], Any] | None = None
         if callable(initializer):
@@ -155,6 +155,23 @@ class Variable(Operand):
     def __repr__(self) -> str:
         values = np.array2string(self._value._array, separator=", ", prefix="Variable(")
         return f"Variable({values}, path={self.path!r}, shape={self.shape}, dtype={self.dtype.name})"
+
+
+class rollback:  # noqa: N801 - used as a function
+    """Gives Variables the values they had before the `with` block, if it raises."""
+
+    __slots__ = ("values", "variables")
+
+    def __init__(self, variables: Sequence[Variable]):
+        self.variables = variables
+
+    def __enter__(self) -> None:
+        self.values = [variable._value for variable in self.variables]
+
+    def __exit__(self, kind: type[BaseException] | None, *exc_info: object) -> None:
+        if kind is not None:
+            for variable, value in zip(self.variables, self.values, strict=True):
+                variable._value = value
 
 
 def _operand(value: TensorLike) -> Any:

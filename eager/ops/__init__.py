@@ -111,7 +111,7 @@ all = _public(_reductions.all)
 argmax = _public(_reductions.argmax)
 argmin = _public(_reductions.argmin)
 logsumexp = _public(_nn.logsumexp)
-moments = _public(_nn.moments)
+moments = _public(_reductions.moments)
 
 reshape = _public(_arrays.reshape)
 transpose = _public(_arrays.transpose)

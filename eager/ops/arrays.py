@@ -31,7 +31,9 @@ def resolve_shape(old: Shape, new: Sequence[Any]) -> Shape:
     if len(free) > 1:
         raise ValueError(f"newshape: expected at most one -1, got {tuple(new)}")
     rest = dimensions.product(size for i, size in enumerate(sizes) if i not in free)
-    if free and dimensions.same(rest, 0) is not True:
+    if free:
+        if dimensions.same(rest, 0):
+            raise ValueError(f"cannot reshape {dimensions.display(old)} to {tuple(new)}: -1 could be any size")
         sizes[free[0]] = total // rest
         rest = rest * sizes[free[0]]
     if dimensions.same(total, rest) is False:
@@ -166,7 +168,7 @@ def getitem(x: TensorLike, *index: Any, key: Any) -> Any:
     return np.asarray(x)[indexing.fill(key, index)]
 
 
-@primitive(shape=lambda g, *index, key, shape: AbstractTensor(tuple(shape), g.dtype))
+@primitive(shape=lambda g, *index, key, shape: AbstractTensor(tuple(shape), g.dtype), may_warn=True)
 def scatter(g: TensorLike, *index: Any, key: Any, shape: Sequence[Any]) -> Any:
     """Zeros of the given shape with the values added at `key`; the dual of `getitem`."""
     g = np.asarray(g)
@@ -206,15 +208,39 @@ def take(x: TensorLike, indices: TensorLike, axis: int | None = None) -> Any:
     return getitem(x, indices, key=(*(slice(None),) * axis, indexing.PLACE))
 
 
+def _along(shape: Shape, indices: Shape, axis: int) -> Shape:
+    """The shape of elements taken along an axis, where the other axes broadcast."""
+    axis = rules.normalize_axis(axis, len(shape))
+    if len(indices) != len(shape):
+        raise ValueError(f"indices: expected {len(shape)} axes, as many as x has, got {len(indices)}")
+    return dimensions.broadcast((*shape[:axis], 1, *shape[axis + 1 :]), indices)
+
+
+@primitive(shape=lambda x, indices, axis: AbstractTensor(_along(x.dims, indices.dims, axis), x.dtype))
 def take_along_axis(x: TensorLike, indices: TensorLike, axis: int) -> Any:
     """The elements of x at `indices` along an axis, one index for each place of the other axes."""
-    shape = dims(indices)
-    axis = rules.normalize_axis(axis, len(shape))
-    grids = [
-        np.arange(size).reshape((-1, *(1,) * (len(shape) - 1 - i))) if i != axis else indices
-        for i, size in enumerate(shape)
-    ]
-    return getitem(x, *grids, key=(indexing.PLACE,) * len(shape))
+    return np.take_along_axis(np.asarray(x), np.asarray(indices), axis)
+
+
+@primitive(shape=lambda g, indices, axis, shape: AbstractTensor(tuple(shape), g.dtype), may_warn=True)
+def add_along_axis(g: TensorLike, indices: TensorLike, axis: int, shape: Sequence[Any]) -> Any:
+    """Zeros of the given shape with the values added at `indices` along an axis; the dual of `take_along_axis`."""
+    g = np.asarray(g)
+    result = np.zeros(shape, g.dtype)
+    places = list(np.ogrid[tuple(map(slice, shape))])
+    places[axis] = np.asarray(indices)
+    np.add.at(result, tuple(places), g)
+    return result
+
+
+take_along_axis.defvjp(
+    lambda g, y, x, indices, axis: add_along_axis(g, indices, axis=axis, shape=dims(x)),
+    None,
+)
+add_along_axis.defvjp(
+    lambda g, y, x, indices, axis, shape: take_along_axis(g, indices, axis=axis),
+    None,
+)
 
 
 def _padded(x: Any, widths: Any, value: float = 0) -> AbstractTensor:

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from ..primitive import cast, primitive, promote_to_float, promote_together
+from ..primitive import cast, primitive, promote_numbers, promote_to_float, promote_together
 from ..tensor import AbstractTensor, TensorLike
 from . import rules
 from .reductions import unbroadcast
 
 FLOAT = {"shape": rules.same_as_input, "promote": promote_to_float, "may_warn": True}
 ARITHMETIC = {"shape": rules.broadcast, "promote": promote_together, "may_warn": True}
+INTEGRAL = {"shape": rules.broadcast, "promote": promote_numbers, "may_warn": True}
 COMPARISON = {"shape": rules.compare, "promote": promote_together}
 
 
@@ -78,7 +79,7 @@ divide.defvjp(
 )
 
 
-@primitive(**ARITHMETIC)
+@primitive(**INTEGRAL)
 def floor_divide(x1: TensorLike, x2: TensorLike) -> Any:
     """The largest integer at most x1 / x2; its gradient is zero and not recorded."""
     return np.floor_divide(x1, x2)
@@ -87,7 +88,7 @@ def floor_divide(x1: TensorLike, x2: TensorLike) -> Any:
 floor_divide.defvjp(None)
 
 
-@primitive(**ARITHMETIC)
+@primitive(**INTEGRAL)
 def mod(x1: TensorLike, x2: TensorLike) -> Any:
     """x1 - x2 · floor(x1 / x2): the remainder with the sign of x2."""
     return np.mod(x1, x2)
@@ -99,7 +100,7 @@ mod.defvjp(
 )
 
 
-@primitive(**ARITHMETIC)
+@primitive(**INTEGRAL)
 def power(x1: TensorLike, x2: TensorLike) -> Any:
     """x1 to the power of x2; NaN for a negative base with a fractional exponent."""
     return np.power(x1, x2)
@@ -212,7 +213,7 @@ def sqrt(x: TensorLike) -> Any:
 sqrt.defvjp(lambda g, y, x: g * 0.5 / y)
 
 
-@primitive(shape=rules.same_as_input, may_warn=True)
+@primitive(shape=rules.same_as_input, promote=promote_numbers, may_warn=True)
 def square(x: TensorLike) -> Any:
     """x · x."""
     return np.square(x)
@@ -261,7 +262,7 @@ sigmoid.defvjp(lambda g, y, x: g * (y * (1 - y)))
 @primitive(shape=rules.same_as_input)
 def relu(x: TensorLike) -> Any:
     """max(x, 0); its gradient is 0 at 0."""
-    return np.maximum(x, 0)
+    return np.maximum(x, False)  # False is the zero that every dtype has
 
 
 relu.defvjp(lambda g, y, x: g * (y > 0))
@@ -427,6 +428,7 @@ def log_sigmoid(x: TensorLike) -> Any:
 
 
 def round_to(x: TensorLike, decimals: int = 0) -> Any:
-    """x rounded to decimals; halves go to the even neighbour."""
-    return rint(x) if not decimals else rint(x * 10.0**decimals) / 10.0**decimals
-
+    """x rounded to decimals; halves go to the even neighbour. Integers stay integers."""
+    dtype = x.dtype  # type: ignore[union-attr]
+    rounded = rint(x) if not decimals else rint(multiply(x, 10.0**decimals)) / 10.0**decimals
+    return rounded if rounded.dtype == dtype else cast(rounded, dtype=dtype)

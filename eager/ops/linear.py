@@ -23,7 +23,8 @@ from .reductions import unbroadcast
 @primitive(shape=rules.matmul, promote=promote_together, may_warn=True)
 def matmul(x1: TensorLike, x2: TensorLike) -> Any:
     """The matrix product x1 @ x2 over the last two axes; a vector is a row on the left, a column on the right."""
-    return np.matmul(x1, x2)
+    y = np.matmul(x1, x2)
+    return y if y.dtype == x1.dtype else y.astype(x1.dtype)  # type: ignore[union-attr] # bfloat16 comes as float32
 
 
 def _as_matrices(g: Any, a: Any, b: Any) -> tuple[Any, Any, Any]:
@@ -70,6 +71,10 @@ def _unfolded(x: Any, window: Any, strides: Any, dilation: Any) -> AbstractTenso
     return AbstractTensor((x.dims[0], *counts, *window, x.dims[-1]), x.dtype)
 
 
+def _folded(g: Any, space: Any, strides: Any, dilation: Any) -> AbstractTensor:
+    return AbstractTensor((g.dims[0], *space, g.dims[-1]), g.dtype)
+
+
 @primitive(shape=_unfolded)
 def unfold(x: TensorLike, window: Sequence[int], strides: Sequence[int], dilation: Sequence[int]) -> Any:
     """All windows of an image: [batch, *counts, *window, channels], a view."""
@@ -89,7 +94,7 @@ def unfold(x: TensorLike, window: Sequence[int], strides: Sequence[int], dilatio
     )
 
 
-@primitive(shape=lambda g, space, strides, dilation: AbstractTensor((g.dims[0], *space, g.dims[-1]), g.dtype))
+@primitive(shape=_folded, may_warn=True)
 def fold(g: TensorLike, space: Sequence[Any], strides: Sequence[int], dilation: Sequence[int]) -> Any:
     """Windows added into an image of the given extent: the dual of `unfold`."""
     g = np.asarray(g)

@@ -11,7 +11,7 @@ from typing import Any
 from .. import dimensions, dtypes
 from ..errors import describe
 from ..primitive import cast
-from ..tensor import TensorLike, dims
+from ..tensor import AbstractTensor, TensorLike, dims
 from . import arrays, creation, linear, reductions
 from .elementwise import (
     absolute,
@@ -114,17 +114,6 @@ def dense(
     return y if activation is None else activation(y)
 
 
-def moments(x: TensorLike, axes: reductions.Axis, keepdims: bool = False) -> Any:
-    """Mean and variance over the axes."""
-    mean = reductions.mean(x, axes, keepdims=True)
-    centered = x - mean
-    variance = reductions.mean(centered * centered, axes, keepdims=True)
-    if keepdims:
-        return mean, variance
-    gone = reductions.rules.normalize_axes(axes, x.ndim)  # type: ignore[union-attr]
-    return arrays.squeeze(mean, gone), arrays.squeeze(variance, gone)
-
-
 def batch_normalization(
     x: TensorLike,
     mean: TensorLike,
@@ -184,9 +173,8 @@ def sparse_categorical_crossentropy(
     classes = dims(output)[axis]
     if len(dims(target)) == len(dims(output)) and dimensions.same(dims(target)[axis], 1):
         target = arrays.squeeze(target, axis)
-    _check_same_shape(
-        target, reductions.max(output, axis=axis), f"sparse_categorical_crossentropy (classes along axis {axis})"
-    )
+    rows = AbstractTensor(reductions.rules.reduced_shape(dims(output), axis, False), output.dtype)  # type: ignore[union-attr]
+    _check_same_shape(target, rows, f"sparse_categorical_crossentropy (classes along axis {axis})")
     target = cast(target, dtype=dtypes.INTX)
     if not dtypes.is_float(output.dtype):  # type: ignore[union-attr]
         raise ValueError(f"sparse_categorical_crossentropy: expected floating-point output, got {describe(output)}.")

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .. import symbolic
+from ..dimensions import Dim
 from ..tensor import AbstractTensor, Operand, Tensor
 from . import arrays, elementwise, linear
 from .public import public
@@ -43,7 +44,7 @@ UNARY: dict[str, Callable[..., Any]] = {
     "abs": elementwise.absolute,
     "invert": elementwise.logical_not,
 }
-CONVERTIBLE = (bool, int, float, Operand)
+CONVERTIBLE = (bool, int, float, Dim, Operand)
 
 
 def _coerce(other: Any) -> Any:

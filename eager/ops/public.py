@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, ParamSpec
 
 from .. import symbolic
+from ..dimensions import Dim
 from ..primitive import Primitive
 from ..tensor import AbstractTensor, Operand, Tensor, wrap
 from . import creation
@@ -62,7 +63,7 @@ def all_tensors(args: tuple[Any, ...]) -> bool:
 
 
 def _convert(x: Any, nested: bool) -> Any:
-    if isinstance(x, (Operand, bool, int, float)) or x is None:
+    if isinstance(x, (Operand, bool, int, float, Dim)) or x is None:
         return x
     if nested:
         return [creation.convert_to_tensor(item) for item in x]

@@ -5,7 +5,7 @@ Means and variances are compositions. Small integers are summed in 32 bits, as i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -85,14 +85,14 @@ def argmin(x: TensorLike, axis: int | None = None, keepdims: bool = False) -> An
     return np.argmin(x, axis=axis, keepdims=keepdims).astype(dtypes.INTX)
 
 
-@primitive(shape=rules.reduction(lambda dtype: rules.BOOL))
+@primitive(shape=rules.reduction(lambda dtype: dtypes.BOOL))
 def any(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Any:
     """Whether one element is true (not zero)."""
     x = np.asarray(x)
     return np.any(x, axis=rules.normalize_axes(axis, x.ndim), keepdims=keepdims)
 
 
-@primitive(shape=rules.reduction(lambda dtype: rules.BOOL))
+@primitive(shape=rules.reduction(lambda dtype: dtypes.BOOL))
 def all(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Any:
     """Whether every element is true (not zero)."""
     x = np.asarray(x)
@@ -105,22 +105,41 @@ def count(x: Any, axis: Axis) -> Any:
     return dimensions.product(shape[i] for i in rules.normalize_axes(axis, len(shape)))
 
 
-def _as_float(x: Any) -> Any:
-    target = promote_to_float(x)
-    return x if target is None else cast(x, dtype=target)
+def in_float(function: Callable[[Any], tuple[Any, ...]], x: Any) -> tuple[Any, ...]:
+    """function(x) with x as a float, and computed in 32 bits if x has 16, in which sums overflow."""
+    target = promote_to_float(x) or x.dtype
+    wide = target if target.itemsize > 2 else dtypes.FLOATX
+    results = function(x if x.dtype == wide else cast(x, dtype=wide))
+    return results if wide == target else tuple(cast(result, dtype=target) for result in results)
+
+
+def _mean(x: Any, axis: Axis, keepdims: bool) -> Any:
+    return sum(x, axis=axis, keepdims=keepdims) / count(x, axis)
+
+
+def _moments(x: Any, axis: Axis, keepdims: bool) -> tuple[Any, Any]:
+    mean = _mean(x, axis, True)
+    centered = x - mean
+    return mean, _mean(centered * centered, axis, keepdims)
 
 
 def mean(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Any:
     """sum(x) / n over the axes."""
-    x = _as_float(x)
-    return sum(x, axis=axis, keepdims=keepdims) / count(x, axis)
+    return in_float(lambda wide: (_mean(wide, axis, keepdims),), x)[0]
 
 
 def var(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Any:
     """mean((x - mean(x))²) over the axes."""
-    x = _as_float(x)
-    centered = x - mean(x, axis, keepdims=True)
-    return mean(centered * centered, axis, keepdims)
+    return in_float(lambda wide: _moments(wide, axis, keepdims)[1:], x)[0]
+
+
+def moments(x: TensorLike, axes: Axis, keepdims: bool = False) -> Any:
+    """Mean and variance over the axes."""
+    mean, variance = in_float(lambda wide: _moments(wide, axes, True), x)
+    if keepdims:
+        return mean, variance
+    shape = rules.reduced_shape(dims(x), axes, False)
+    return arrays.reshape(mean, newshape=shape), arrays.reshape(variance, newshape=shape)
 
 
 def unbroadcast(g: Any, x: Any) -> Any:

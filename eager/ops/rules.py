@@ -10,11 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import dimensions
+from .. import dimensions, dtypes
 from ..dimensions import Shape, Size
 from ..tensor import AbstractTensor, dims
-
-BOOL = np.dtype(np.bool_)
 
 
 def _shape(x: Any) -> Shape:
@@ -32,7 +30,7 @@ def broadcast(*operands: Any) -> AbstractTensor:
 
 def compare(*operands: Any) -> AbstractTensor:
     """Elementwise with NumPy broadcasting, giving truth values."""
-    return AbstractTensor(dimensions.broadcast(*map(_shape, operands)), BOOL)
+    return AbstractTensor(dimensions.broadcast(*map(_shape, operands)), dtypes.BOOL)
 
 
 def same_as_input(x: Any, **params: Any) -> AbstractTensor:

@@ -1,0 +1,11 @@
+"""Object-graph checkpoints in HDF5 files.
+
+The objects' attributes name what is saved, so layers, models, optimizers and your own Trackables need no code for it.
+Reading trusts nothing: `format` verifies every byte that matters, `matching` compares the file with the objects, and
+only then does `restoring` assign. docs/checkpoint_format.md describes the file.
+"""
+
+from .checkpoint import Checkpoint
+from .restoring import RestoreStatus, pending_paths
+
+__all__ = ["Checkpoint", "RestoreStatus", "pending_paths"]

@@ -1,0 +1,100 @@
+"""How a restore that does not fit is told: as a diff of paths, with what was probably meant."""
+
+from __future__ import annotations
+
+import difflib
+from collections import deque
+from typing import Any
+
+from ..errors import describe
+from ..trackable import Trackable, container_items
+from ..variable import Variable
+from .format import ObjectEntry
+from .matching import Plan
+
+_MOST_LINES = 30
+
+
+def report(entries: list[ObjectEntry], plan: Plan) -> str:
+    """The differences, one path a line."""
+    theirs = {path: _tensors_of_entry(entries, number) for path, number in plan.missing}
+    mine = {path: _tensors_of_object(value) for path, value in plan.extra}
+    parts = []
+    for title, lines in (
+        (
+            "In the file, but not in the objects:",
+            [f"{path}: {_of_entry(entries[n], theirs[path])}" for path, n in plan.missing],
+        ),
+        (
+            "In the objects, but not in the file:",
+            [f"{path}: {_of_object(value, mine[path])}" for path, value in plan.extra],
+        ),
+        ("Different:", plan.changed),
+    ):
+        if lines:
+            more = [f"and {len(lines) - _MOST_LINES} more"] if len(lines) > _MOST_LINES else []
+            parts.append("\n  ".join([title, *lines[:_MOST_LINES], *more]))
+    files, objects = {path: entries[n].tensor is None for path, n in plan.missing}, dict(plan.extra)
+    for path, other in _near_misses(theirs, mine):
+        end, other_end = "/..." * files[path], "/..." * (not isinstance(objects[other], Variable))
+        parts.append(f"The file has {path}{end}, you have {other}{other_end}.")
+    return "\n".join(parts)
+
+
+def _count(tensors: list[str]) -> str:
+    return f"{len(tensors)} Variable{'s' * (len(tensors) != 1)}"
+
+
+def _of_entry(entry: ObjectEntry, tensors: list[str]) -> str:
+    return str(entry.tensor) if entry.tensor else f"{entry.kind} with {_count(tensors)}"
+
+
+def _of_object(value: Any, tensors: list[str]) -> str:
+    return describe(value) if isinstance(value, Variable) else f"{type(value).__name__} with {_count(tensors)}"
+
+
+def _tensors_of_entry(entries: list[ObjectEntry], number: int) -> list[str]:
+    """The dtypes and shapes below an object of the file, sorted: equal ones suggest that something was renamed."""
+    queue, seen, tensors = deque([number]), {number}, []
+    while queue:
+        entry = entries[queue.popleft()]
+        if entry.tensor:
+            tensors.append(str(entry.tensor))
+        new = [target for target in entry.children.values() if target not in seen]
+        seen.update(new)
+        queue.extend(dict.fromkeys(new))
+    return sorted(tensors)
+
+
+def _tensors_of_object(value: Any) -> list[str]:
+    queue, seen, tensors = deque([value]), {id(value): value}, []
+    while queue:
+        value = queue.popleft()
+        if isinstance(value, Variable):
+            tensors.append(describe(value))
+            continue
+        below = value.children() if isinstance(value, Trackable) else container_items(value)
+        new = {id(child): child for child in below.values() if id(child) not in seen}
+        seen.update(new)
+        queue.extend(new.values())
+    return sorted(tensors)
+
+
+def _near_misses(theirs: dict[str, list[str]], mine: dict[str, list[str]]) -> list[tuple[str, str]]:
+    """Pairs of paths that probably mean the same: the same tensors below them, or a similar name in one place."""
+    pairs = []
+    free = dict(mine)
+    for path, tensors in theirs.items():
+        scores = {other: _likeness(path, tensors, other, free[other]) for other in free}
+        best = max(scores, key=lambda other: scores[other], default=None)
+        if best is not None and scores[best] >= 1:
+            pairs.append((path, best))
+            del free[best]
+    return pairs[:_MOST_LINES]
+
+
+def _likeness(path: str, tensors: list[str], other: str, other_tensors: list[str]) -> float:
+    (folder, _, name), (other_folder, _, other_name) = path.rpartition("/"), other.rpartition("/")
+    same_tensors = bool(tensors) and tensors == other_tensors
+    similar = difflib.SequenceMatcher(None, name.lower(), other_name.lower()).ratio()
+    return same_tensors + (folder == other_folder and similar >= 0.6) + similar / 2 + (folder == other_folder) / 4

@@ -1,0 +1,162 @@
+"""The live object graph: what lies below an object, by name.
+
+Names are what the file knows, so `encode` must stay as it is: two keys never share a name, whatever their types.
+Everything is iterative, because chains and cycles of objects may be of any length.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import describe
+from ..trackable import Trackable, container_items, holds_trackable
+from ..variable import Variable
+
+_SPECIAL = re.compile(r"[%/\x00-\x1f\x7f\ud800-\udfff]")
+_SPECIAL_IN_TUPLE = re.compile(r"[%/\x00-\x1f\x7f\ud800-\udfff(),]")
+
+
+def encode(key: Any) -> str:
+    """The name of a key: a string as it is, an integer in digits, a tuple in parentheses; `%` escapes the rest.
+
+    Raises:
+      ValueError: for a key of another type.
+
+    >>> encode("kernel"), encode(0), encode("0"), encode(("a", 1)), encode("a/b")
+    ('kernel', '0', '%30', '(a,1)', 'a%2Fb')
+    """
+    return _encode(key, _SPECIAL)
+
+
+def _encode(key: Any, special: re.Pattern[str]) -> str:
+    if isinstance(key, str):
+        if not key:
+            return "%"
+        misleading = key[0] == "(" or key in (".", "..") or re.fullmatch("-?[0-9]+", key)
+        start = _escape(key[0]) if misleading else special.sub(_escape_found, key[0])
+        return start + special.sub(_escape_found, key[1:])
+    if isinstance(key, int) and not isinstance(key, bool):
+        return str(int(key))
+    if isinstance(key, tuple):
+        return f"({','.join(_encode(item, _SPECIAL_IN_TUPLE) for item in key)})"
+    raise ValueError(f"expected keys that are strings, integers or tuples of them, got {describe(key)}.")
+
+
+def _escape_found(found: re.Match[str]) -> str:
+    return _escape(found[0])
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    return f"%{code:02X}" if code < 256 else f"%u{code:04X}"
+
+
+def join(path: str, name: str) -> str:
+    """The path of a child."""
+    return f"{path}/{name}" if path else name
+
+
+def slot_path(owner: str, slot: str, variable: str) -> str:
+    """How messages call a Variable that belongs to another one."""
+    return f"{owner}/{slot} of {variable}"
+
+
+def edges(value: Any, path: str) -> dict[str, Any]:
+    """The children of a Trackable or a container by encoded name, in the order of the names.
+
+    Raises:
+      ValueError: naming a key that has no encoding, or a set that holds Trackables.
+    """
+    inside = value.children() if isinstance(value, Trackable) else container_items(value)
+    _refuse_sets(value, path)
+    try:
+        named = {encode(key): child for key, child in inside.items()}
+    except ValueError as error:
+        raise ValueError(f"{path or 'Checkpoint'}: {error}") from None
+    return {name: named[name] for name in sorted(named)}
+
+
+def _refuse_sets(value: Any, path: str) -> None:
+    if isinstance(value, Trackable):
+        items: Any = ((name, item) for name, item in vars(value).items() if name not in value._untracked)
+    else:
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+    for name, item in items:
+        if isinstance(item, (set, frozenset)) and any(map(holds_trackable, item)):
+            raise ValueError(
+                f"{join(path, str(name))}: expected a list, tuple or dictionary of Trackables, got a "
+                f"{type(item).__name__}. A set gives its items neither names nor an order to find them by again."
+            )
+
+
+@dataclass
+class Node:
+    """A live object that is saved. `children` and `bound` lead to other nodes by number."""
+
+    value: Any
+    path: str
+    children: dict[str, int] = field(default_factory=dict)
+    bound: dict[int, dict[str, int]] = field(default_factory=dict)
+
+
+def walk(root: Any) -> list[Node]:
+    """Every object below the root once, numbered breadth first; Variables bound to others come last.
+
+    Raises:
+      ValueError: for a set of Trackables, an unknown kind of key, or a slot of a Variable that is not below the root.
+    """
+    nodes = [Node(root, "")]
+    numbers = {id(root): 0}  # the nodes keep the objects, so an id stays theirs
+
+    def number_of(value: Any, path: str) -> int:
+        if id(value) not in numbers:
+            numbers[id(value)] = len(nodes)
+            nodes.append(Node(value, path))
+        return numbers[id(value)]
+
+    for node in nodes:
+        if not isinstance(node.value, Variable):
+            node.children = {
+                name: number_of(child, join(node.path, name)) for name, child in edges(node.value, node.path).items()
+            }
+    for node in list(nodes):
+        if isinstance(node.value, Trackable):
+            slots = {
+                _number_of_bound(node, variable, numbers): (variable, slots)
+                for variable, slots in node.value.bound_children()
+            }
+            for number in sorted(slots):
+                node.bound[number] = {
+                    encode(name): number_of(slot, slot_path(node.path, encode(name), nodes[number].path))
+                    for name, slot in sorted(slots[number][1].items())
+                }
+    return nodes
+
+
+def _number_of_bound(owner: Node, variable: Variable, numbers: dict[int, int]) -> int:
+    if id(variable) not in numbers:
+        raise ValueError(
+            f"{owner.path} ({type(owner.value).__name__}): it has slots for {variable.path!r}, "
+            f"{describe(variable)}, which is not in the checkpoint. Save the object that holds this Variable too."
+        )
+    return numbers[id(variable)]
+
+
+def trackables(root: Any) -> Iterator[Trackable]:
+    """Every Trackable below an object, the object included, once."""
+    seen = {id(root): root}
+    queue = deque([root])
+    while queue:
+        value = queue.popleft()
+        if isinstance(value, Variable):
+            continue
+        if isinstance(value, Trackable):
+            yield value
+        for child in (value.children() if isinstance(value, Trackable) else container_items(value)).values():
+            if id(child) not in seen:
+                seen[id(child)] = child
+                queue.append(child)

@@ -1,0 +1,244 @@
+"""Matching: which object of a file is which live object, found by following equal names from a common start.
+
+Nothing is changed here. The outcome is a Plan: new pairs, what waits for objects that do not exist yet, and every
+difference. Sharing is part of the graph: one object on one side is one object on the other.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import ChainMap, deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from ..errors import describe
+from ..trackable import Trackable
+from ..variable import Variable
+from .format import ObjectEntry, bound_slots
+from .graph import edges, encode, join, slot_path
+
+
+@dataclass
+class Wait:
+    """A place in the objects that the file has something for and that is still empty."""
+
+    path: str
+    target: int
+    name: str  # what the owner's may_grow is asked
+
+
+@dataclass
+class Plan:
+    """What a restore is going to do, and what speaks against it."""
+
+    pairs: dict[int, Any] = field(default_factory=dict)
+    paths: dict[int, str] = field(default_factory=dict)
+    old_states: dict[int, dict[str, Any]] = field(default_factory=dict)
+    waits: dict[int, list[Wait]] = field(default_factory=dict)
+    slot_waits: dict[int, list[Wait]] = field(default_factory=dict)
+    undecided: set[int] = field(default_factory=set)  # owners of slots for Variables that may still be matched
+    looked_at: set[int] = field(default_factory=set)  # the Trackables whose children were compared
+    missing: list[tuple[str, int]] = field(default_factory=list)
+    extra: list[tuple[str, Any]] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+
+    def fits(self) -> bool:
+        """Whether there is no difference."""
+        return not (self.missing or self.extra or self.changed)
+
+
+@dataclass
+class _Visit:
+    """A pair whose children are compared next; `owner` is the Trackable that a container belongs to, `top` where."""
+
+    number: int
+    value: Any
+    path: str
+    owner: tuple[int, Trackable] | None
+    top: str
+    known: bool  # whether the owner was matched before: its extra children count only while it may grow
+
+
+class Matcher:
+    """Makes a Plan.
+
+    Args:
+      entries: the file's objects.
+      matched: what earlier plans have matched, by number.
+      numbers: the same the other way round, by id.
+      paths: where they were matched.
+      plan: holds what earlier plans left waiting.
+    """
+
+    def __init__(
+        self,
+        entries: list[ObjectEntry],
+        matched: dict[int, Any],
+        numbers: dict[int, int],
+        paths: dict[int, str],
+        plan: Plan,
+    ):
+        self.entries = entries
+        self.matched = matched
+        self.paths = paths
+        self.plan = plan
+        self.numbers = ChainMap({}, numbers)
+        self.containers: dict[tuple[int, int], Any] = {}
+        self.queue: deque[_Visit] = deque()
+
+    def start(self, number: int, value: Any, path: str) -> None:
+        """Matches a first pair and everything below it."""
+        self._pair(number, value, path, None, "", False)
+        self._run()
+
+    def again(self, number: int) -> None:
+        """Looks for new children of a Trackable that was matched before."""
+        owner = self.matched[number]
+        self.queue.append(_Visit(number, owner, self.paths[number], None, "", True))
+        self._run()
+
+    def _run(self) -> None:
+        looked_at = self.plan.looked_at
+        while self.queue:
+            visit = self.queue.popleft()
+            if isinstance(visit.value, Trackable):
+                looked_at.add(visit.number)
+                self.plan.waits[visit.number] = []
+            self._compare(visit)
+        if any(isinstance(value, Variable) for value in self.plan.pairs.values()):
+            looked_at |= self.plan.undecided
+            looked_at |= {n for n, waits in self.plan.slot_waits.items() if waits and self._live(n).bound_children()}
+        for number in sorted(looked_at):
+            self._compare_bound(number)
+
+    @cached_property
+    def _open_variables(self) -> set[int]:
+        """The file's Variables that wait for their objects; asked for when all objects there are have been matched."""
+        return {
+            number
+            for waits in self.plan.waits.values()
+            for wait in waits
+            for _, number in values_below(self.entries, wait, self._live)
+            if self.entries[number].tensor is not None
+        }
+
+    def _live(self, number: int) -> Any:
+        return self.plan.pairs.get(number, self.matched.get(number))
+
+    def _where(self, number: int) -> str:
+        return self.plan.paths.get(number) or self.paths.get(number, "")
+
+    def _pair(self, number: int, value: Any, path: str, owner: Any, top: str, known: bool) -> None:
+        entry = self.entries[number]
+        if isinstance(value, Variable) != (entry.tensor is not None):
+            theirs = str(entry.tensor or f"a {entry.kind}")
+            mine = describe(value) if isinstance(value, Variable) else f"a {type(value).__name__}"
+            self.plan.changed.append(f"{path}: the file has {theirs}, you have {mine}")
+        elif isinstance(value, (Variable, Trackable)):
+            if self._identify(number, value, path):
+                self._add(number, value, path)
+        elif (number, id(value)) not in self.containers:
+            self.containers[number, id(value)] = value
+            self.queue.append(_Visit(number, value, path, owner, top, known))
+
+    def _identify(self, number: int, value: Any, path: str) -> bool:
+        """Whether a pair is new and keeps the sharing of both sides."""
+        live, other = self._live(number), self.numbers.get(id(value))
+        if live is value:
+            return False
+        if live is not None and self._where(number) == path:
+            self.plan.changed.append(f"{path}: it was replaced by another object after its value had been restored")
+        elif live is not None:
+            self.plan.changed.append(f"{path}: one object with {self._where(number)} in the file, two objects in yours")
+        elif other is not None:
+            self.plan.changed.append(f"{path}: one object with {self._where(other)} in yours, two objects in the file")
+        else:
+            return True
+        return False
+
+    def _add(self, number: int, value: Any, path: str) -> None:
+        entry = self.entries[number]
+        self.plan.pairs[number] = value
+        self.plan.paths[number] = path
+        self.numbers[id(value)] = number
+        if isinstance(value, Trackable):
+            self._add_state(number, value, path)
+            self.queue.append(_Visit(number, value, path, None, "", False))
+        elif entry.tensor is not None and (value.shape, value.dtype) != (entry.tensor.shape, entry.tensor.dtype):
+            hint = "" if value.dtype == entry.tensor.dtype else "; a restore converts no dtypes"
+            self.plan.changed.append(f"{path}: the file has {entry.tensor}, you have {describe(value)}{hint}")
+
+    def _add_state(self, number: int, value: Trackable, path: str) -> None:
+        state = value.get_state()
+        if (state is None) != (self.entries[number].state is None):
+            sides = ("the file has", "you have none") if state is None else ("you have", "the file has none")
+            self.plan.changed.append(f"{path}: {sides[0]} a state (get_state), {sides[1]}")
+        elif state is not None:
+            self.plan.old_states[number] = copy.deepcopy(state)
+
+    def _compare(self, visit: _Visit) -> None:
+        theirs, mine = self.entries[visit.number].children, edges(visit.value, visit.path)
+        for name in sorted(theirs.keys() | mine.keys()):
+            path = join(visit.path, name)
+            owner, top = visit.owner, visit.top
+            if isinstance(visit.value, Trackable):
+                owner, top = (visit.number, visit.value), name
+            grows = owner is not None and (name not in theirs or name not in mine) and owner[1].may_grow(top)
+            if name in theirs and name in mine:
+                self._pair(theirs[name], mine[name], path, owner, top, visit.known)
+            elif name in mine:
+                if grows or not visit.known:
+                    self.plan.extra.append((path, mine[name]))
+            elif owner is not None and grows:
+                self.plan.waits[owner[0]].append(Wait(path, theirs[name], top))
+            else:
+                self.plan.missing.append((path, theirs[name]))
+
+    def _compare_bound(self, number: int) -> None:
+        """Compares Variables that belong to other Variables, which are found by what these were matched with."""
+        owner, path = self._live(number), self._where(number)
+        waits: list[Wait] = []
+        self.plan.undecided.discard(number)
+        found: set[tuple[int, str]] = set()
+        bound = self.entries[number].bound
+        for variable, slots in owner.bound_children():
+            of = self.numbers.get(id(variable))
+            for name, slot in ((encode(key), slot) for key, slot in slots.items()):
+                if of in bound and name in bound[of]:
+                    found.add((of, name))
+                    self._pair(bound[of][name], slot, slot_path(path, name, self._where(of)), None, "", False)
+                elif of is None and self._open_variables:
+                    self.plan.undecided.add(number)
+                else:
+                    self.plan.extra.append(
+                        (slot_path(path, name, variable.path if of is None else self._where(of)), slot)
+                    )
+        for of, name, target in bound_slots(self.entries[number]):
+            if (of, name) not in found:
+                place = slot_path(path, name, self._where(of) or self.entries[of].path)
+                if owner.may_grow(name) or of in self._open_variables:
+                    waits.append(Wait(place, target, name))
+                else:
+                    self.plan.missing.append((place, target))
+        self.plan.slot_waits[number] = waits
+
+
+def values_below(entries: list[ObjectEntry], wait: Wait, live: Any) -> Iterator[tuple[str, int]]:
+    """Path and number of each object below a place that has a value in the file and no live object yet."""
+    seen = {wait.target}
+    queue = deque([(wait.path, wait.target)])
+    while queue:
+        path, number = queue.popleft()
+        entry = entries[number]
+        if live(number) is not None:
+            continue
+        if entry.tensor is not None or entry.state is not None:
+            yield path, number
+        below = [(join(path, name), target) for name, target in entry.children.items()]
+        below += [(slot_path(path, name, entries[of].path), target) for of, name, target in bound_slots(entry)]
+        for place, target in below:
+            if target not in seen:
+                seen.add(target)
+                queue.append((place, target))

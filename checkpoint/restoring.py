@@ -1,0 +1,273 @@
+"""Restoring: all or nothing now, and the rest when the objects that it is for come to exist.
+
+First everything is read and compared; only then is anything assigned, and what was assigned is taken back if a
+`set_state` raises. Values for objects that may still appear stay in a Restoration, which hangs on the Trackable that
+is going to hold them (`_pending`) and goes through the same two phases each time something has appeared.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..errors import RestoreError
+from ..tensor import wrap
+from ..trackable import Trackable
+from ..variable import Variable
+from .differences import report
+from .format import CheckpointFile, ObjectEntry
+from .graph import trackables
+from .matching import Matcher, Plan, Wait, values_below
+
+
+class Restoration:
+    """One restore: the file's objects, what they were matched with, and the values that wait."""
+
+    def __init__(self, path: str, entries: list[ObjectEntry]):
+        self.path = path
+        self.entries = entries
+        self.partial = False
+        self.live: dict[int, Any] = {}
+        self.paths: dict[int, str] = {}
+        self.values: dict[int, np.ndarray[Any, Any]] = {}
+        self.waits: dict[int, list[Wait]] = {}
+        self.slot_waits: dict[int, list[Wait]] = {}
+        self.undecided: set[int] = set()
+        self.pendings: dict[int, Pending] = {}
+        self._numbers: dict[int, int] = {}
+        self._undo: list[Callable[[], None]] = []
+        self._again: list[int] = []
+        self._busy = False
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._numbers = {id(value): number for number, value in self.live.items()}  # a copy's objects are others
+
+    def begin(self, file: CheckpointFile, number: int, value: Any, path: str) -> None:
+        """Restores an object of the file, and everything below it, into a live one.
+
+        Raises:
+          RestoreError: if they differ. Nothing has changed then.
+        """
+        with self._transaction():
+            matcher = self._matcher()
+            matcher.start(number, value, path)
+            plan = self._accept(matcher.plan, "the file does not fit the objects, and nothing was restored")
+            waits = [wait for waits in (*plan.waits.values(), *plan.slot_waits.values()) for wait in waits]
+            needed = set(plan.pairs)
+            for wait in waits:
+                needed.update(number for _, number in values_below(self.entries, wait, plan.pairs.get))
+            for each in sorted(needed):
+                if self.entries[each].tensor is not None:
+                    self.values[each] = file.read_values(each)
+            self._commit(plan)
+
+    def resolve(self, number: int) -> None:
+        """Gives what has appeared below a Trackable since the last look the values that wait for it.
+
+        Raises:
+          RestoreError: if it differs from the file. Nothing has changed then, and the values still wait.
+        """
+        if self._busy:
+            self._again.append(number)
+            return
+        with self._transaction():
+            self._look(number)
+
+    def _look(self, number: int) -> None:
+        if number in self.pendings:
+            matcher = self._matcher()
+            matcher.again(number)
+            self._commit(self._accept(matcher.plan, "what was created does not fit the values that wait for it"))
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """All or nothing; what a `set_state` makes appear is looked at before it ends."""
+        self._busy = True
+        try:
+            yield
+            while self._again:
+                self._look(self._again.pop())
+        except BaseException:
+            for step in reversed(self._undo):
+                step()
+            raise
+        finally:
+            self._undo.clear()
+            self._again.clear()
+            self._busy = False
+
+    def _matcher(self) -> Matcher:
+        plan = Plan(waits=dict(self.waits), slot_waits=dict(self.slot_waits), undecided=set(self.undecided))
+        return Matcher(self.entries, self.live, self._numbers, self.paths, plan)
+
+    def _accept(self, plan: Plan, problem: str) -> Plan:
+        if not plan.fits():
+            raise RestoreError(f"{self.path}: {problem}.\n{report(self.entries, plan)}")
+        return plan
+
+    def _commit(self, plan: Plan) -> None:
+        self._undo.append(self._recover(self.waits, self.slot_waits, self.undecided))
+        self.waits, self.slot_waits, self.undecided = plan.waits, plan.slot_waits, plan.undecided
+        for number, value in plan.pairs.items():
+            self._put(self.live, number, value)
+            self._put(self._numbers, id(value), number)
+            self._put(self.paths, number, plan.paths[number])
+        for number in sorted(plan.looked_at):
+            self._attach(number, taking_over=number in plan.pairs)
+        for number, value in plan.pairs.items():
+            if isinstance(value, Variable):
+                self._undo.append(partial(setattr, value, "_value", value._value))
+                # Not assign: values arrive even while a layer is built by a symbolic call, which assigns nothing.
+                value._value = wrap(self.values[number])
+                self._put(self.values, number, None)
+        for number, old_state in plan.old_states.items():
+            self._set_state(number, old_state)
+
+    def _recover(self, *before: Any) -> Callable[[], None]:
+        def recover() -> None:
+            self.waits, self.slot_waits, self.undecided = before
+
+        return recover
+
+    def _put(self, mapping: dict[Any, Any], key: Any, value: Any) -> None:
+        """Sets an item, or removes it if the value is None, until the transaction fails."""
+        before = mapping.get(key)
+        if before is not value:
+            self._undo.append(partial(_put, mapping, key, before))
+            _put(mapping, key, value)
+
+    def _attach(self, number: int, taking_over: bool) -> None:
+        """Hangs what waits on its owner; takes off what is done, and what an earlier restore left."""
+        owner, pending = self.live[number], self.pendings.get(number)
+        if not taking_over and owner.__dict__.get("_pending") is not pending:
+            self._put(self.pendings, number, None)  # a later restore has taken the owner over
+            return
+        waits = [*self.waits.get(number, ()), *self.slot_waits.get(number, ())]
+        names = {wait.name for wait in waits}.union(pending.names if pending else ())
+        pending = None
+        if waits or number in self.undecided or any(map(owner.may_grow, sorted(names))):
+            pending = Pending(self, number, frozenset(names))
+        self._put(self.pendings, number, pending)
+        self._put(owner.__dict__, "_pending", pending)
+
+    def _set_state(self, number: int, old_state: dict[str, Any]) -> None:
+        value, state = self.live[number], self.entries[number].state
+        self._undo.append(partial(_set_back, value, old_state))
+        try:
+            value.set_state(state)
+        except Exception as error:
+            raise RestoreError(
+                f"{self.path}: {self.paths[number]}: {type(value).__name__}.set_state raised "
+                f"{type(error).__name__}: {error}. Nothing was restored."
+            ) from error
+
+    def pending_paths(self, number: int) -> list[str]:
+        """The paths of what waits below one Trackable."""
+        found = []
+        for wait in (*self.waits.get(number, ()), *self.slot_waits.get(number, ())):
+            below = [path for path, _ in values_below(self.entries, wait, self.live.get)]
+            found += below or [wait.path]
+        return found
+
+
+class Pending:
+    """What a Trackable's `_pending` is: its place in a Restoration, and the names that it has waited for."""
+
+    def __init__(self, restoration: Restoration, number: int, names: frozenset[str]):
+        self.restoration = restoration
+        self.number = number
+        self.names = names
+
+    def resolve(self, trackable: Trackable) -> None:
+        """Called when children of the Trackable may have appeared."""
+        self.restoration.resolve(self.number)
+
+    def paths(self) -> list[str]:
+        """The paths of what waits."""
+        return self.restoration.pending_paths(self.number)
+
+
+def _put(mapping: dict[Any, Any], key: Any, value: Any) -> None:
+    if value is None:
+        mapping.pop(key, None)
+    else:
+        mapping[key] = value
+
+
+def _set_back(value: Trackable, state: dict[str, Any]) -> None:
+    with contextlib.suppress(Exception):  # the exception that made this necessary is the one to report
+        value.set_state(state)
+
+
+class RestoreStatus:
+    """What `Checkpoint.restore` returns: which values still wait for objects that do not exist yet.
+
+    Example:
+      >>> from eagerly.checkpoint import Checkpoint
+      >>> path = Checkpoint(step=Variable(3)).save("step.h5")
+      >>> Checkpoint(step=Variable(0)).restore(path).assert_consumed().pending
+      []
+    """
+
+    def __init__(self, restoration: Restoration):
+        self._restoration = restoration
+
+    @property
+    def pending(self) -> list[str]:
+        """The paths of the values that wait."""
+        for number, pending in list(self._restoration.pendings.items()):
+            if self._holds(number, pending):
+                self._restoration.live[number].resolve_pending()
+        return sorted(
+            path
+            for number, pending in self._restoration.pendings.items()
+            if self._holds(number, pending)
+            for path in pending.paths()
+        )
+
+    def assert_consumed(self) -> RestoreStatus:
+        """The status itself, if nothing waits.
+
+        Raises:
+          RestoreError: listing what waits.
+        """
+        pending = self.pending
+        if pending:
+            raise RestoreError(
+                f"{self._restoration.path}: expected every value to be restored, got {len(pending)} that "
+                f"{'wait' if len(pending) > 1 else 'waits'} for objects not built yet: {', '.join(pending)}."
+            )
+        return self
+
+    def expect_partial(self) -> RestoreStatus:
+        """Says that what waits may go on waiting: saving, and ending `fit`, are then no errors."""
+        self._restoration.partial = True
+        return self
+
+    def _holds(self, number: int, pending: Pending) -> bool:
+        """Whether no later restore has taken the object over."""
+        return self._restoration.live[number].__dict__.get("_pending") is pending
+
+    def __repr__(self) -> str:
+        return f"RestoreStatus({self._restoration.path!r}, pending={self.pending})"
+
+
+def pending_paths(root: Any) -> list[str]:
+    """The paths of restored values that wait for something below an object to be built; partial restores left out.
+
+    >>> pending_paths(Trackable())
+    []
+    """
+    for owner in list(trackables(root)):
+        owner.resolve_pending()
+    found = set()
+    for owner in trackables(root):
+        pending = owner.__dict__.get("_pending")
+        if pending is not None and not pending.restoration.partial:
+            found.update(pending.paths())
+    return sorted(found)

@@ -1,0 +1,1 @@
+"""Data: batches of arrays and iterables for training, and the built-in data set."""

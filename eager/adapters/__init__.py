@@ -1,0 +1,1 @@
+"""Third-party libraries beyond NumPy, each imported by one module here, on first use."""

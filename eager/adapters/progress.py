@@ -1,0 +1,22 @@
+"""Progress bars, by tqdm: in a terminal as text, in a notebook as a widget where ipywidgets is installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from typing import Any
+
+
+def in_notebook() -> bool:
+    """Whether this runs in a Jupyter kernel."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return type(shell).__name__ == "ZMQInteractiveShell"
+
+
+def progress_bar(total: int | None, description: str) -> Any:
+    """A bar over `total` steps (None if unknown) with `update`, `set_postfix_str` and `close`."""
+    if in_notebook() and importlib.util.find_spec("ipywidgets") is not None:
+        from tqdm.notebook import tqdm
+    else:
+        from tqdm.std import tqdm
+    return tqdm(total=total, desc=description, file=sys.stdout, dynamic_ncols=True, leave=True, mininterval=0.1)

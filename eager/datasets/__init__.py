@@ -1,0 +1,3 @@
+"""The data sets that come with the package."""
+
+from . import digits as digits

@@ -1,0 +1,270 @@
+"""Random numbers from counter-based streams.
+
+Every generator's key derives from one seed by (seed, stream, ordinal): `set_seed` makes a program's draws the same
+again, adding a layer leaves the other streams alone, and no draw touches NumPy's global state. Bits are Philox's
+(`ops/draws.py`); distributions follow Keras's definitions. Without a seed the root is entropy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import secrets
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from . import dimensions, dtypes
+from .configurable import Configurable
+from .errors import describe
+from .ops import arrays, creation, draws, elementwise
+from .ops.rules import normalize_axis
+from .primitive import cast
+from .tensor import AbstractTensor, Tensor, TensorLike, dims, wrap
+from .trackable import Trackable
+from .variable import Variable
+
+
+class _Streams:
+    """The process's root seed and the number of generators made on each stream."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.reset(secrets.randbits(63))
+
+    def reset(self, seed: int) -> None:
+        self.seed = seed
+        self.ordinals: dict[str, int] = {}
+        self.default: SeedGenerator | None = None
+
+    def key(self, stream: str) -> int:
+        with self.lock:
+            ordinal = self.ordinals.get(stream, 0)
+            self.ordinals[stream] = ordinal + 1
+        return derive_key(self.seed, stream, ordinal)
+
+    def user(self) -> SeedGenerator:
+        if self.default is None:
+            self.default = SeedGenerator()
+        return self.default
+
+
+def derive_key(seed: int, stream: str, ordinal: int = 0) -> int:
+    """The 64-bit key of the ordinal-th generator of a stream under a seed."""
+    digest = hashlib.blake2b(f"{seed}/{stream}/{ordinal}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little")
+
+
+def _is_integer(seed: Any) -> bool:
+    return isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
+
+
+class SeedGenerator(Trackable, Configurable):
+    """The state of one random stream: a key and the number of draws so far.
+
+    Args:
+      seed: an integer for a stream of its own; None derives the key from `set_seed`'s seed.
+      name: shown in messages.
+      stream: which family of streams a derived key belongs to: "init", "dropout", "shuffle", "user".
+
+    Raises:
+      ValueError: if the seed is no integer.
+
+    Example:
+      >>> generator = SeedGenerator(seed=7)
+      >>> bool(uniform((), seed=generator) == uniform((), seed=SeedGenerator(seed=7)))
+      True
+    """
+
+    def __init__(self, seed: int | None = None, name: str | None = None, stream: str = "user"):
+        if seed is not None and not _is_integer(seed):
+            raise ValueError(f"SeedGenerator: expected an integer seed or None, got {describe(seed)}.")
+        self.name = name or "seed_generator"
+        key = _streams.key(stream) if seed is None else derive_key(int(seed), "seed")
+        self.state = Variable(np.array([key, 0], np.uint64), trainable=False, name="seed_generator_state")
+
+    def next(self) -> Tensor:
+        """The state for one draw; the generator moves on."""
+        state = self.state.read()
+        self.state.assign(elementwise.add(state, _STEP))
+        return state
+
+
+_STEP = np.array([0, 1], np.uint64)
+_streams = _Streams()
+
+
+def set_seed(seed: int) -> None:
+    """Seeds every stream of this process; generators made from now on repeat.
+
+    Raises:
+      ValueError: if the seed is no integer.
+    """
+    if not _is_integer(seed):
+        raise ValueError(f"set_seed: expected an integer, got {describe(seed)}.")
+    _streams.reset(int(seed))
+
+
+def _bits(shape: Sequence[Any], seed: Any) -> Any:
+    """32 random bits for each element, from a generator, an integer seed, or the user stream."""
+    if seed is None:
+        seed = _streams.user()
+    if isinstance(seed, SeedGenerator):
+        state: Any = seed.next()
+    elif _is_integer(seed):
+        state = wrap(np.array([derive_key(int(seed), "seed"), 0], np.uint64))
+    else:
+        raise ValueError(f"seed: expected an integer, a SeedGenerator or None, got {describe(seed)}.")
+    if not dimensions.known(shape):
+        state = AbstractTensor((2,), np.dtype(np.uint64))
+    return draws.random_bits(state, shape=tuple(shape))
+
+
+def _unit(bits: Any, dtype: Any) -> Any:
+    """Bits as numbers in the open interval (0, 1): centers of as many equal cells as the dtype tells apart."""
+    if dtype == "float64":
+        return (cast(bits, dtype=dtypes.dtype("float64")) + 0.5) * 2.0**-32
+    cells = elementwise.floor_divide(bits, 512)  # 23 bits, because the half takes one of float32's 24
+    return (cast(cells, dtype=dtypes.FLOATX) + 0.5) * 2.0**-23
+
+
+def _float_dtype(dtype: Any) -> Any:
+    target = dtypes.dtype(dtype)
+    if not dtypes.is_float(target):
+        raise ValueError(f"dtype: expected a floating-point dtype, got {target.name}.")
+    return target
+
+
+def uniform(
+    shape: Sequence[Any], minval: float = 0.0, maxval: float = 1.0, dtype: Any = None, seed: Any = None
+) -> Tensor:
+    """Uniformly distributed values between minval and maxval; integers in [minval, maxval) for an integer dtype.
+
+    >>> uniform((2, 3), seed=1).shape
+    (2, 3)
+    """
+    if not dtypes.is_float(dtypes.dtype(dtype)):
+        return randint(shape, int(minval), int(maxval), dtype, seed)
+    target = _float_dtype(dtype)
+    return cast(_unit(_bits(shape, seed), target) * (maxval - minval) + minval, dtype=target)
+
+
+def normal(shape: Sequence[Any], mean: float = 0.0, stddev: float = 1.0, dtype: Any = None, seed: Any = None) -> Tensor:
+    """Normally distributed values, by the transform of Box & Muller 1958.
+
+    >>> normal((2, 3), seed=1).shape
+    (2, 3)
+    """
+    target = _float_dtype(dtype)
+    pairs = _unit(_bits((2, *shape), seed), target)
+    radius = elementwise.sqrt(elementwise.log(pairs[0]) * -2.0)
+    return cast(radius * elementwise.cos(pairs[1] * (2 * math.pi)) * stddev + mean, dtype=target)
+
+
+# Wichura 1988, algorithm AS 241 (PPND16), central region and near tail: numerators and denominators, highest first.
+_CENTER = (
+    (2509.0809287301226727, 33430.575583588128105, 67265.770927008700853, 45921.953931549871457,
+     13731.693765509461125, 1971.5909503065514427, 133.14166789178437745, 3.3871328727963666080),
+    (5226.4952788528545610, 28729.085735721942674, 39307.895800092710610, 21213.794301586595867,
+     5394.1960214247511077, 687.18700749205790830, 42.313330701600911252, 1.0),
+)  # fmt: skip
+_TAIL = (
+    (7.74545014278341407640e-4, 0.0227238449892691845833, 0.241780725177450611770, 1.27045825245236838258,
+     3.64784832476320460504, 5.76949722146069140550, 4.63033784615654529590, 1.42343711074968357734),
+    (1.05075007164441684324e-9, 5.47593808499534494600e-4, 0.0151986665636164571966, 0.148103976427480074590,
+     0.689767334985100004550, 1.67638483018380384940, 2.05319162663775882187, 1.0),
+)  # fmt: skip
+
+
+def _ratio(coefficients: tuple[tuple[float, ...], tuple[float, ...]], x: Any) -> Any:
+    top, bottom = coefficients[0][0], coefficients[1][0]
+    for a, b in zip(coefficients[0][1:], coefficients[1][1:], strict=True):
+        top, bottom = x * top + a, x * bottom + b
+    return top / bottom
+
+
+def _normal_quantile(p: Any) -> Any:
+    """The x below which a normal value lies with probability p, for p in [1e-7, 1 - 1e-7] (AS 241)."""
+    q = p - 0.5
+    center = q * _ratio(_CENTER, q * q * -1.0 + 0.180625)
+    r = elementwise.sqrt(-elementwise.log(elementwise.minimum(p, p * -1.0 + 1.0)))
+    tail = _ratio(_TAIL, r - 1.6) * elementwise.sign(q)
+    return elementwise.where(elementwise.absolute(q) <= 0.425, center, tail)
+
+
+def truncated_normal(
+    shape: Sequence[Any], mean: float = 0.0, stddev: float = 1.0, dtype: Any = None, seed: Any = None
+) -> Tensor:
+    """Normally distributed values within two standard deviations of the mean.
+
+    >>> bool(abs(truncated_normal((100,), seed=1)).numpy().max() <= 2)
+    True
+    """
+    target = _float_dtype(dtype)
+    low = 0.5 * math.erfc(math.sqrt(2.0))  # the probability beyond two standard deviations on one side
+    p = _unit(_bits(shape, seed), target) * (1 - 2 * low) + low
+    values = elementwise.clip(_normal_quantile(p), -2.0, 2.0)
+    return cast(values * stddev + mean, dtype=target)
+
+
+def randint(shape: Sequence[Any], minval: int, maxval: int, dtype: Any = "int32", seed: Any = None) -> Tensor:
+    """Integers in [minval, maxval), uniformly distributed up to a bias below (maxval - minval) / 2³².
+
+    Raises:
+      ValueError: if the range is empty, wider than 2³² or beyond the dtype's, or the dtype is no integer.
+
+    >>> randint((3,), 0, 10, seed=1).shape
+    (3,)
+    """
+    target = dtypes.dtype(dtype)
+    if target.kind not in "iu":
+        raise ValueError(f"randint: expected an integer dtype, got {target.name}.")
+    low, high, limits = int(minval), int(maxval), np.iinfo(target)
+    if not limits.min <= low < high <= limits.max + 1 or high - low > 2**32:
+        raise ValueError(
+            f"randint: expected minval < maxval, at most 2**32 apart and in the range of {target.name}, "
+            f"got {low}, {high}."
+        )
+    wide = cast(_bits(shape, seed), dtype=np.dtype(np.uint64)) * np.array(high - low, np.uint64)
+    steps = elementwise.floor_divide(wide, np.array(2**32, np.uint64))
+    base = np.dtype(np.uint64 if target.kind == "u" else np.int64)
+    return cast(cast(steps, dtype=base) + np.array(low, base), dtype=target)
+
+
+def dropout(inputs: TensorLike, rate: float, noise_shape: Sequence[Any] | None = None, seed: Any = None) -> Tensor:
+    """Each element is 0 with probability `rate`, else divided by 1 - rate; shared along size-1 axes of noise_shape.
+
+    Raises:
+      ValueError: if the rate is not in [0, 1], or noise_shape has another rank than the inputs.
+    """
+    x = creation.convert_to_tensor(inputs)
+    if not 0 <= rate <= 1:
+        raise ValueError(f"dropout: expected a rate in [0, 1], got {rate!r}.")
+    if rate in (0, 1):
+        return x if rate == 0 else elementwise.multiply(x, 0.0)
+    sizes = dims(x)
+    if noise_shape is not None:
+        if len(noise_shape) != len(sizes):
+            raise ValueError(f"dropout: expected a noise_shape of rank {len(sizes)}, got {tuple(noise_shape)}.")
+        sizes = tuple(mine if asked is None else asked for mine, asked in zip(sizes, noise_shape, strict=True))
+    kept = _bits(sizes, seed) >= int(rate * 2**32)
+    return x * (cast(kept, dtype=x.dtype) * (1.0 / (1.0 - rate)))
+
+
+def permutation(n: int, seed: Any = None) -> np.ndarray[Any, Any]:
+    """The integers below n in random order, as an array."""
+    bits = _bits((2, n), seed)._array.astype(np.uint64)
+    return np.argsort((bits[0] << np.uint64(32)) | bits[1], kind="stable")
+
+
+def shuffle(x: TensorLike, axis: int = 0, seed: Any = None) -> Tensor:
+    """The slices along an axis in random order.
+
+    >>> sorted(shuffle([3, 1, 2], seed=1).tolist())
+    [1, 2, 3]
+    """
+    tensor = creation.convert_to_tensor(x)
+    axis = normalize_axis(axis, len(tensor.shape))
+    return arrays.take(tensor, permutation(tensor.shape[axis], seed), axis)

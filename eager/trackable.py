@@ -1,0 +1,120 @@
+"""Trackables: objects whose attributes are the object graph that a checkpoint saves.
+
+Every attribute that is, or contains, a Variable or a Trackable is a child, whatever its name; children are read from
+the instance and its lists, tuples and dictionaries at the moment of asking, so containers stay plain Python. Plain
+values are saved only through `get_state` and `set_state`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from .tensor import Tensor
+from .variable import Variable
+
+# What can hold no child, skipped without a look inside.
+_LEAVES = frozenset({type(None), bool, int, float, str, bytes, Tensor, type, type(len), type(lambda: None)})
+
+
+class Trackable:
+    """An object with state: the base of layers, models, optimizers, metrics, and of your own.
+
+    Example:
+      >>> class Counter(Trackable):
+      ...     def __init__(self):
+      ...         self.steps = Variable(0, trainable=False)
+      >>> list(Counter().children())
+      ['steps']
+    """
+
+    # The library's own bookkeeping: attributes that are no children.
+    _untracked: ClassVar[frozenset[str]] = frozenset({"_pending"})
+
+    def children(self) -> dict[Any, Any]:
+        """The children by name: Variables, Trackables, and containers that hold some."""
+        untracked = self._untracked
+        return {
+            name: value
+            for name, value in vars(self).items()
+            if type(value) not in _LEAVES and name not in untracked and holds_trackable(value)
+        }
+
+    def bound_children(self) -> list[tuple[Variable, dict[str, Variable]]]:
+        """Variables that belong to a Variable elsewhere in the graph rather than to a name: an optimizer's slots."""
+        return []
+
+    def may_grow(self, name: Any) -> bool:
+        """Whether a child of this name may still appear: a restore keeps its values pending then."""
+        return False
+
+    def get_state(self) -> dict[str, Any] | None:
+        """Plain Python state to save: JSON values by name; None if there is none."""
+        return None
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Takes back what `get_state` gave.
+
+        Raises:
+          ValueError: if the class has no state to take.
+        """
+        raise ValueError(f"{type(self).__name__}: expected no state, got {state!r}. Define set_state beside get_state.")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+        if "_pending" in self.__dict__:
+            self.resolve_pending()
+
+    def resolve_pending(self) -> None:
+        """Gives children that have appeared since a restore the values that wait for them."""
+        pending = self.__dict__.get("_pending")
+        if pending is not None:
+            pending.resolve(self)
+
+
+def holds_trackable(value: Any) -> bool:
+    """Whether a value is, or contains, a Variable or a Trackable."""
+    if isinstance(value, (Variable, Trackable)):
+        return True
+    if isinstance(value, dict):
+        return any(map(holds_trackable, value.values()))
+    return isinstance(value, (list, tuple)) and any(map(holds_trackable, value))
+
+
+def container_items(container: Any) -> dict[Any, Any]:
+    """The children of a list, tuple or dictionary, by index or key."""
+    items = container.items() if isinstance(container, dict) else enumerate(container)
+    return {key: value for key, value in items if holds_trackable(value)}
+
+
+def direct_children(owner: Trackable) -> Iterator[Variable | Trackable]:
+    """A Trackable's children, containers opened, each once."""
+    seen: set[int] = set()
+
+    def open_up(value: Any) -> Iterator[Variable | Trackable]:
+        if id(value) in seen:
+            return
+        seen.add(id(value))
+        if isinstance(value, (Variable, Trackable)):
+            yield value
+        else:
+            for item in container_items(value).values():
+                yield from open_up(item)
+
+    for child in owner.children().values():
+        yield from open_up(child)
+
+
+def all_variables(root: Trackable) -> list[Variable]:
+    """Every Variable of the object graph, each once."""
+    found: dict[int, Variable] = {}
+    seen: set[int] = set()
+    waiting: list[Variable | Trackable] = [root]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, Variable):
+            found.setdefault(id(item), item)
+        elif id(item) not in seen:
+            seen.add(id(item))
+            waiting.extend(direct_children(item))
+    return list(found.values())

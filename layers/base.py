@@ -1,0 +1,459 @@
+"""Layer: the base of every layer and model.
+
+A layer is a Trackable that is called. The first call builds it: `build` makes the weights for the shapes that came.
+Subclasses define `__init__`, `build` and `call`; the base adds names, conversion and checks of the input, the training
+mode, masks and losses. A first call that fails leaves everything unbuilt.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import itertools
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .. import constraints, dtypes, initializers, nest, regularizers, symbolic
+from ..configurable import Configurable, snake_case
+from ..context import context, quiet, scoped
+from ..dimensions import BATCH, unknown
+from ..errors import describe, suggest
+from ..ops import creation
+from ..primitive import cast
+from ..random import SeedGenerator
+from ..tensor import AbstractTensor, Operand, Tensor
+from ..trackable import Trackable, direct_children
+from ..variable import Variable
+from .calls import build_parameters, build_shapes, call_signature, shape_of
+from .input_spec import InputSpec
+
+_display_names: dict[str, itertools.count[int]] = {}
+
+
+def _display_name(cls: type) -> str:
+    """`dense`, `dense_1`, …: unique in the process, for display only."""
+    base = snake_case(cls.__name__)
+    number = next(_display_names.setdefault(base, itertools.count()))
+    return f"{base}_{number}" if number else base
+
+
+def _building(build: Callable[..., None]) -> Callable[..., None]:
+    """A `build` that runs in its layer's scope, unseen by recorders, and marks the layer built."""
+
+    @functools.wraps(build)
+    def wrapped(self: Layer, *args: Any, **kwargs: Any) -> None:
+        with scoped(scope=_with(self), recorders=(), symbolic_call=False):
+            build(self, *args, **kwargs)
+        names = build_parameters(type(self))
+        self.built_shapes = {**dict(zip(names, args, strict=False)), **kwargs}
+        self.built = True
+        self.resolve_pending()
+
+    return wrapped
+
+
+def _with(layer: Layer) -> tuple[Any, ...]:
+    """The scope with a layer innermost."""
+    scope = context.scope
+    return scope if scope and scope[-1] is layer else (*scope, layer)
+
+
+class Layer(Trackable, Configurable):
+    """A callable with weights; subclass it and define `call`, and `build` if it has weights.
+
+    Args:
+      activity_regularizer: regularizer of the output, added to `losses`.
+      trainable: whether the weights are updated in training.
+      dtype: the dtype of weights and computation, float32 if None.
+      autocast: whether floating-point inputs are cast to that dtype.
+      name: shown in messages, and the layer's name in files; made up for display if None.
+
+    Raises:
+      ValueError: for an unknown keyword argument.
+
+    Example:
+      >>> class Scale(Layer):
+      ...     def build(self, input_shape):
+      ...         self.scale = self.add_weight(shape=(input_shape[-1],), initializer="ones", name="scale")
+      ...     def call(self, inputs):
+      ...         return inputs * self.scale
+      >>> Scale()(np.array([[1.0, 2.0]]))
+      Tensor([[1., 2.]], shape=(1, 2), dtype=float32)
+    """
+
+    _untracked: ClassVar[frozenset[str]] = frozenset({"_pending", "_losses", "_arguments"})
+    _initialized = False
+    built = False
+
+    def __init__(
+        self,
+        *,
+        activity_regularizer: Any = None,
+        trainable: bool = True,
+        dtype: Any = None,
+        autocast: bool = True,
+        name: str | None = None,
+        **kwargs: Any,
+    ):
+        cls = type(self)
+        for unknown_name, value in kwargs.items():
+            known = list(inspect.signature(cls.__init__).parameters)[1:] + ["name", "trainable", "dtype"]
+            raise ValueError(f"{cls.__name__}: unknown argument {unknown_name}={value!r}.{suggest(unknown_name, known)}")
+        if name is not None and (not isinstance(name, str) or not name or "/" in name):
+            raise ValueError(f"{cls.__name__}: expected a name without '/', got {name!r}.")
+        self.name = name or _display_name(cls)
+        self.given_name = name
+        self._dtype = dtypes.dtype(dtype)
+        self.autocast = autocast
+        self.activity_regularizer = regularizers.get(activity_regularizer)
+        self.input_spec: InputSpec | Sequence[InputSpec] | None = None
+        self.supports_masking = False
+        self.built_shapes: dict[str, Any] | None = None
+        self._losses: list[Any] = []
+        self._trainable = bool(trainable)
+        self._initialized = True
+
+    def __init_subclass__(cls, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        if "build" in vars(cls):
+            cls.build = _building(cls.build)  # type: ignore[method-assign]
+
+    # --- what subclasses define
+
+    @_building
+    def build(self, input_shape: Any) -> None:
+        """Makes the weights for inputs of a shape (None where a size is unknown); called once."""
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """The outputs for the inputs."""
+        raise NotImplementedError(f"{type(self).__name__} {self.name!r}: expected a call() method, which it lacks.")
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        """The mask of the outputs: that of the inputs if the layer supports masking, else none."""
+        return previous_mask if self.supports_masking else None
+
+    # --- weights
+
+    def add_weight(
+        self,
+        shape: Sequence[int] | int | None = None,
+        initializer: Any = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        name: str | None = None,
+    ) -> Variable:
+        """A new Variable for this layer; assign it to an attribute, whose name it has in checkpoints.
+
+        Args:
+          shape: its shape, () if None.
+          initializer: name or function; glorot_uniform for floats, zeros for others if None.
+          dtype: the layer's if None.
+          trainable: whether it is updated in training.
+          regularizer: adds a term to `losses`.
+          constraint: applied after each update.
+          name: shown in messages.
+
+        Raises:
+          ValueError: if a size is no integer >= 0.
+        """
+        sizes = () if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
+        if not all(isinstance(size, (int, np.integer)) and size >= 0 for size in sizes):
+            raise ValueError(
+                f"{type(self).__name__} {self.name!r}: expected integers >= 0 as shape of the weight {name!r}, got {sizes}. "
+                "An unknown size cannot hold a weight."
+            )
+        target = self._dtype if dtype is None else dtypes.dtype(dtype)
+        if initializer is None:
+            initializer = "glorot_uniform" if dtypes.is_float(target) else "zeros"
+        with scoped(scope=_with(self)):
+            weight = Variable(initializers.get(initializer), sizes, target, trainable, name)
+        weight.trainable = weight.trainable and self._trainable
+        weight.regularizer = regularizers.get(regularizer)
+        weight.constraint = constraints.get(constraint)
+        return weight
+
+    def _weight(self, name: str, shape: Any, initializer: Any, regularizer: Any, constraint: Any) -> Variable:
+        """A weight of a library layer, from the three options its constructor takes for it."""
+        return self.add_weight(shape, initializer, regularizer=regularizer, constraint=constraint, name=name)
+
+    def _own(self) -> list[Variable]:
+        own = [child for child in direct_children(self) if isinstance(child, Variable)]
+        return [v for v in own if v.created_trainable] + [v for v in own if not v.created_trainable]
+
+    def sublayers(self) -> list[Layer]:
+        """The layers held directly, in the order of their attributes."""
+        return [child for child in direct_children(self) if isinstance(child, Layer)]
+
+    @property
+    def weights(self) -> list[Variable]:
+        """All weights, in Keras's order: one's own, trainable ones first, then those of the layers inside."""
+        return _unique([*self._own(), *(w for layer in self.sublayers() for w in layer.weights)])
+
+    @property
+    def variables(self) -> list[Variable]:
+        """The weights and the states of random generators."""
+        seeds = [child.state for child in direct_children(self) if isinstance(child, SeedGenerator)]
+        return _unique([*self._own(), *seeds, *(v for layer in self.sublayers() for v in layer.variables)])
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        """The variables that training updates."""
+        return [v for v in self.variables if v.trainable] if self._trainable else []
+
+    @property
+    def non_trainable_variables(self) -> list[Variable]:
+        """The variables that training leaves alone."""
+        return [v for v in self.variables if not v.trainable] if self._trainable else self.variables
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        """The weights that training updates."""
+        return [v for v in self.weights if v.trainable] if self._trainable else []
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        """The weights that training leaves alone."""
+        return [v for v in self.weights if not v.trainable] if self._trainable else self.weights
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training updates the weights; setting it sets it for every layer inside."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value)
+        for variable in self._own():
+            variable.trainable = self._trainable and variable.created_trainable
+        for layer in self.sublayers():
+            layer.trainable = value
+
+    def get_weights(self) -> list[np.ndarray[Any, Any]]:
+        """The values of `weights` as arrays."""
+        return [weight.numpy() for weight in self.weights]
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Assigns all weights, in the order of `weights`.
+
+        Raises:
+          ValueError: if their number or one of their shapes differs; nothing is assigned then.
+        """
+        mine = self.weights
+        if len(mine) != len(weights):
+            raise ValueError(f"{self._title()}: expected {len(mine)} weights, got {len(weights)}.")
+        for variable, value in zip(mine, weights, strict=True):
+            if tuple(np.shape(value)) != variable.shape:
+                raise ValueError(
+                    f"{self._title()}: expected shape {variable.shape} for {variable.path!r}, got {describe(np.asarray(value))}."
+                )
+        for variable, value in zip(mine, weights, strict=True):
+            variable.assign(value)
+
+    def count_params(self) -> int:
+        """The number of elements of all weights.
+
+        Raises:
+          ValueError: if the layer is not built.
+        """
+        if not self.built:
+            raise ValueError(f"{self._title()}: expected a built layer to count weights of. Call it on data first.")
+        return sum(weight.size for weight in self.weights)
+
+    # --- losses
+
+    def add_loss(self, loss: Any) -> None:
+        """Adds scalar terms to the loss of the running call, here and in every enclosing layer."""
+        terms = [creation.convert_to_tensor(term) for term in nest.flatten(loss)]
+        for term in terms:
+            if term.shape != ():
+                raise ValueError(f"{self._title()}: expected a scalar loss, got {describe(term)}. Reduce it first.")
+        for layer in context.scope if self in context.scope else (self,):
+            layer._losses.extend(terms)
+
+    @property
+    def losses(self) -> list[Any]:
+        """The terms that the last call added, and those of the weights' regularizers."""
+        terms = [w.regularizer(w) for w in self.trainable_weights if w.regularizer is not None]
+        return [*self._losses, *terms]
+
+    # --- calling
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Calls the layer on tensors, arrays or lists, or connects it to abstract tensors; builds it the first time."""
+        if self.built:
+            return self._invoke(args, kwargs)
+        if not self._initialized:
+            raise RuntimeError(f"{type(self).__name__}: expected super().__init__() to be called in __init__, which it is not.")
+        journal = [] if context.journal is None else context.journal
+        journal.append((self, dict(vars(self))))
+        with scoped(journal=journal):
+            try:
+                return self._invoke(args, kwargs)
+            except BaseException:
+                if journal[0][0] is self:
+                    _undo(journal)
+                raise
+
+    def _invoke(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if not args and (names := call_signature(type(self)).names) and names[0] in kwargs:
+            kwargs = dict(kwargs)
+            args = (kwargs.pop(names[0]),)
+        first = args[0] if args else None
+        if type(first) is not Tensor or first.dtype is not self._dtype or self.input_spec is not None:
+            first = self._take(first)
+            args = (first, *args[1:]) if args else ()
+        if context.symbolic_call or not (
+            type(first) is AbstractTensor or (type(first) is not Tensor or len(args) > 1 or kwargs) and symbolic.symbols((args, kwargs))
+        ):
+            return self._run(*args, **kwargs)
+        return symbolic.call(self, self._run_symbolic, args, kwargs)
+
+    def _take(self, data: Any) -> Any:
+        """The first argument as tensors, checked, in the dtype of the computation."""
+        leaves = nest.flatten(data)
+        if isinstance(data, (list, tuple)) and not any(hasattr(leaf, "shape") for leaf in leaves):
+            data = creation.convert_to_tensor(data)
+        else:
+            data = nest.map_structure(_as_tensor, data)
+        if self.input_spec is not None:
+            self._check(data)
+        return nest.map_structure(self._cast, data) if self.autocast else data
+
+    def _cast(self, x: Any) -> Any:
+        if isinstance(x, Operand) and x.dtype != self._dtype and dtypes.is_float(x.dtype) and dtypes.is_float(self._dtype):
+            return cast(x, dtype=self._dtype)
+        return x
+
+    def _check(self, data: Any) -> None:
+        inputs = [leaf for leaf in nest.flatten(data) if isinstance(leaf, Operand)]
+        single = isinstance(self.input_spec, InputSpec)
+        specs: list[Any] = [self.input_spec] * len(inputs) if single else list(self.input_spec)  # type: ignore[arg-type]
+        if len(specs) != len(inputs):
+            raise ValueError(f"{self._title()}: expected {len(specs)} inputs, got {len(inputs)}: {describe(data)}.")
+        for spec, x in zip(specs, inputs, strict=True):
+            if not spec.fits(x):
+                shape = next(iter((self.built_shapes or {}).values()), None)
+                built = f" It was built for inputs of shape {shape}." if shape else ""
+                raise ValueError(f"{self._title()}: expected {spec}, got {describe(x)}.{built}")
+
+    def _run_symbolic(self, *args: Any, **kwargs: Any) -> Any:
+        """The outputs for symbols: by the layer's own shape computation if it has one, else by running `call`."""
+        cls = type(self)
+        if cls.compute_output_spec is Layer.compute_output_spec and cls.compute_output_shape is Layer.compute_output_shape:
+            return self._run(*args, **kwargs)
+        self._ensure_built(args, kwargs)
+        return self.compute_output_spec(*args, **kwargs)
+
+    def _ensure_built(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if not self.built:
+            self.build(**build_shapes(type(self), args, kwargs))
+
+    def _run(self, *args: Any, **kwargs: Any) -> Any:
+        self._ensure_built(args, kwargs)
+        signature = call_signature(type(self))
+        training = signature.resolve_training(args, kwargs)
+        if kwargs or signature.takes_training:
+            kwargs = signature.prepare(args, kwargs, training)
+        mask = _mask_of(args[0]) if args else None
+        if mask is not None and signature.takes_mask and kwargs.get("mask") is None:
+            kwargs = {**kwargs, "mask": mask}
+        if self._losses:
+            self._losses = []
+        scope, before = context.scope, context.training
+        context.scope, context.training = (*scope, self), training
+        try:
+            with quiet():
+                outputs = self.call(*args, **kwargs)
+                if self.activity_regularizer is not None:
+                    self.add_loss([self.activity_regularizer(y) for y in nest.flatten(outputs)])
+        except Exception as error:
+            error.add_note(f"In {self._title()} ({self.path}), called on {describe(args[0]) if len(args) == 1 else describe(args)}.")
+            raise
+        finally:
+            context.scope, context.training = scope, before
+        if mask is not None or type(self).compute_mask is not Layer.compute_mask:
+            self._attach_mask(outputs, args[0], mask)
+        return outputs
+
+    def _attach_mask(self, outputs: Any, inputs: Any, mask: Any) -> None:
+        if mask is not None and not self.supports_masking and type(self).compute_mask is Layer.compute_mask:
+            if not call_signature(type(self)).takes_mask:
+                warnings.warn(f"{self._title()} does not support masks; the mask of its input ends here.", stacklevel=2)
+        new = self.compute_mask(inputs, mask)
+        for y, m in zip(nest.flatten(outputs), nest.flatten(new) if nest.is_nested(new) else itertools.repeat(new), strict=False):
+            if isinstance(y, (Tensor, AbstractTensor)) and getattr(y, "_mask", None) is None:
+                y._mask = m
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """The outputs as abstract tensors, for abstract inputs; by `compute_output_shape` where that is defined."""
+        cls = type(self)
+        if cls.compute_output_shape is not Layer.compute_output_shape:
+            shape = self.compute_output_shape(shape_of(args[0]))
+            return AbstractTensor(tuple(BATCH if size is None else size for size in shape), self._dtype)
+        with scoped(symbolic_call=True, recorders=()):
+            return self._run(*args, **kwargs)
+
+    def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
+        """The shape of the output for an input shape; None stands for an unknown size."""
+        symbol = AbstractTensor(tuple(unknown() if size is None else size for size in input_shape), self._dtype)
+        return self.compute_output_spec(symbol).shape
+
+    # --- names and configuration
+
+    @property
+    def dtype(self) -> str:
+        """The name of the weights' dtype."""
+        return self._dtype.name
+
+    compute_dtype = variable_dtype = dtype
+
+    @property
+    def path(self) -> str:
+        """The names from the outermost layer being called down to this one."""
+        return "/".join(owner.name for owner in _with(self))
+
+    def _title(self) -> str:
+        return f"{type(self).__name__} {self.name!r}"
+
+    def may_grow(self, name: Any) -> bool:
+        """Weights may still appear until the layer is built."""
+        return not self.built
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        parameters = inspect.signature(type(self).__init__).parameters
+        open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+        for name, value in (("name", self.name), ("trainable", self._trainable), ("dtype", self.dtype)):
+            if open_ended or name in parameters:
+                config[name] = value
+        return config
+
+
+def _unique(variables: list[Variable]) -> list[Variable]:
+    return list({id(variable): variable for variable in variables}.values())
+
+
+def _undo(journal: list[tuple[Layer, dict[str, Any]]]) -> None:
+    """Gives each layer that a failed first call has touched the attributes it had before."""
+    for layer, before in reversed(journal):
+        vars(layer).clear()
+        vars(layer).update(before)
+
+
+def _as_tensor(leaf: Any) -> Any:
+    if isinstance(leaf, Operand) or leaf is None or isinstance(leaf, str):
+        return leaf
+    return creation.convert_to_tensor(leaf) if hasattr(leaf, "__array__") or isinstance(leaf, (int, float)) else leaf
+
+
+def _mask_of(data: Any) -> Any:
+    """The mask of a tensor, masks in a structure, None if there is none."""
+    if type(data) is Tensor:
+        return getattr(data, "_mask", None)
+    masks = nest.map_structure(lambda leaf: getattr(leaf, "_mask", None), data)
+    return masks if any(mask is not None for mask in nest.flatten(masks)) else None

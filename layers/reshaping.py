@@ -1,0 +1,123 @@
+"""Layers that rearrange: Flatten, Reshape, Concatenate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .. import dimensions, ops
+from ..errors import describe
+from .arguments import one_of
+from .base import Layer
+from .convolutional import FORMATS
+from .input_spec import InputSpec
+
+
+class Flatten(Layer):
+    """All axes but the first joined into one.
+
+    Args:
+      data_format: "channels_last" (also if None), or "channels_first" to move the channels last before.
+      **kwargs: name, dtype.
+
+    Shapes:
+      x: [batch, ...]
+      y: [batch, features]
+
+    Example:
+      >>> Flatten()(np.zeros((2, 3, 4))).shape
+      (2, 12)
+    """
+
+    def __init__(self, data_format: str | None = None, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.data_format = one_of(self, "data_format", data_format or "channels_last", FORMATS)
+        self.input_spec = InputSpec(min_ndim=1)
+
+    def call(self, inputs: Any) -> Any:
+        if self.data_format == "channels_first" and inputs.ndim > 1:
+            inputs = ops.transpose(inputs, (0, *range(2, inputs.ndim), 1))
+        batch, *sizes = ops.shape(inputs)
+        return ops.reshape(inputs, (batch, dimensions.product(sizes)))
+
+
+class Reshape(Layer):
+    """All axes but the first in another shape.
+
+    Args:
+      target_shape: the sizes after the batch's; one may be -1.
+      **kwargs: name, dtype.
+
+    Shapes:
+      x: [batch, ...]
+      y: [batch, *target_shape]
+
+    Raises:
+      ValueError: if the numbers of elements differ.
+
+    Example:
+      >>> Reshape((2, -1))(np.zeros((5, 6))).shape
+      (5, 2, 3)
+    """
+
+    def __init__(self, target_shape: Sequence[int], **kwargs: Any):
+        super().__init__(**kwargs)
+        target = (target_shape,) if isinstance(target_shape, int) else tuple(target_shape)
+        if not all(isinstance(size, int) and (size > 0 or size == -1) for size in target) or target.count(-1) > 1:
+            raise ValueError(
+                f"{self._title()}: target_shape must be integers > 0 with at most one -1, got {target_shape!r}."
+            )
+        self.target_shape = target
+
+    def call(self, inputs: Any) -> Any:
+        batch, *sizes = ops.shape(inputs)
+        fixed = dimensions.product(size for size in self.target_shape if size != -1)
+        total = dimensions.product(sizes)
+        if dimensions.same(total % fixed if -1 in self.target_shape else total - fixed, 0) is False:
+            raise ValueError(
+                f"{self._title()}: expected {fixed} elements{' times a whole number' * (-1 in self.target_shape)} after the "
+                f"batch for the target shape {self.target_shape}, got {describe(inputs)}."
+            )
+        return ops.reshape(inputs, (batch, *(total // fixed if size == -1 else size for size in self.target_shape)))
+
+
+class Concatenate(Layer):
+    """The inputs one after another along an axis.
+
+    Args:
+      axis: an axis other than the batch's.
+      **kwargs: name, dtype.
+
+    Shapes:
+      inputs: a list of at least one tensor, equal in shape except along `axis`
+      y: their shape, the sizes along `axis` added
+
+    Raises:
+      ValueError: if the input is no list, or shapes differ elsewhere.
+
+    Example:
+      >>> Concatenate()([np.zeros((2, 3)), np.ones((2, 1))]).shape
+      (2, 4)
+    """
+
+    def __init__(self, axis: int = -1, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.axis = axis
+        self.supports_masking = False
+
+    def build(self, input_shape: Any) -> None:
+        shapes = input_shape
+        if not isinstance(shapes, (list, tuple)) or not shapes or not all(isinstance(s, tuple) for s in shapes):
+            raise ValueError(f"{self._title()}: expected a list of tensors, got a tensor of shape {input_shape}.")
+
+    def call(self, inputs: Any) -> Any:
+        shapes = [x.shape for x in inputs]
+        rank = len(shapes[0])
+        axis = self.axis + rank if self.axis < 0 else self.axis
+        others = [[size for i, size in enumerate(shape) if i != axis] for shape in shapes]
+        if any(
+            len(mine) != len(others[0]) or any(None not in (a, b) and a != b for a, b in zip(mine, others[0], strict=True))
+            for mine in others
+        ):
+            raise ValueError(f"{self._title()}: expected equal shapes except along axis {self.axis}, got {describe(inputs)}.")
+        return ops.concatenate(inputs, self.axis)

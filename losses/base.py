@@ -1,0 +1,214 @@
+"""Loss: the base of every loss.
+
+`call` gives a value for each example; a mask and weights scale them; a reduction makes one number of them. A mean has
+two halves, `total_and_count`, that add up over batches: the same mean for any batching. A loss that is a function with
+options is one line, `class Name(FunctionLoss, function=name)`, whose constructor takes the function's options.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from .. import dtypes, ops
+from ..configurable import Configurable, snake_case
+from ..errors import describe, suggest
+from ..tensor import Tensor, TensorLike
+from .functions import aligned, amount, at_least_float32, combined, fit, per_example
+
+REDUCTIONS = ("sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", "none")
+
+
+class Loss(Configurable):
+    """A number that says how far predictions are from labels; subclass it and define `call`.
+
+    Args:
+      name: shown in messages and logs; made from the class's name if None.
+      reduction: "sum_over_batch_size" or "mean" divide the weighted sum by the number of values,
+        "mean_with_sample_weight" by the sum of the weights; "sum" does not divide; "none" or None reduces nothing.
+        Values that a mask leaves out are not counted.
+      dtype: what labels and predictions are cast to; None for the predictions' dtype, at least float32.
+
+    Shapes:
+      y_true, y_pred: as `call` wants them
+      sample_weight: (), (batch,), (batch, 1), or the shape of what `call` returns, or how it begins
+
+    Raises:
+      ValueError: for an unknown reduction, or weights that do not fit.
+
+    Example:
+      >>> class Distance(Loss):
+      ...     def call(self, y_true, y_pred):
+      ...         return ops.mean(ops.abs(y_true - y_pred), axis=-1)
+      >>> Distance()([[0.0, 2.0], [1.0, 1.0]], [[0.0, 0.0], [1.0, 1.0]])
+      Tensor(0.5, shape=(), dtype=float32)
+    """
+
+    def __init__(self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None):
+        if reduction is not None and reduction not in REDUCTIONS:
+            raise ValueError(
+                f"{type(self).__name__}: expected one of {', '.join(map(repr, REDUCTIONS))} or None as reduction, "
+                f"got {reduction!r}.{suggest(str(reduction), REDUCTIONS)}"
+            )
+        self.name = name or snake_case(type(self).__name__)
+        self.reduction = reduction
+        self.dtype = dtypes.dtype(dtype)
+        self._exact_dtype = dtype is not None
+
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Any:
+        """The loss of each example, before weights and reduction."""
+        raise NotImplementedError(f"{type(self).__name__} {self.name!r}: expected a call() method, which it lacks.")
+
+    def __call__(self, y_true: TensorLike, y_pred: TensorLike, sample_weight: TensorLike | None = None) -> Tensor:
+        """The weighted and reduced loss."""
+        values, weight, mask = self._values(y_true, y_pred, sample_weight)
+        if self.reduction in (None, "none"):
+            return values if weight is None else values * weight
+        total, count = self._halves(values, weight, mask)
+        if count is None:
+            return total
+        return ops.divide(total, max(count, 1)) if isinstance(count, int) else ops.divide_no_nan(total, count)
+
+    def total_and_count(
+        self, y_true: TensorLike, y_pred: TensorLike, sample_weight: TensorLike | None = None
+    ) -> tuple[Tensor, Any]:
+        """The numerator and the denominator of the reduced loss, each to be summed over batches.
+
+        The count is a number or a tensor, and None for the reduction "sum", whose total stands alone.
+
+        Raises:
+          ValueError: if the loss reduces nothing.
+
+        >>> distance = LossFunctionWrapper(lambda y_true, y_pred: ops.abs(y_true - y_pred), name="distance")
+        >>> distance.total_and_count([1.0, 2.0], [4.0, 2.0], sample_weight=[0.5, 1.0])
+        (Tensor(1.5, shape=(), dtype=float32), 2)
+        """
+        if self.reduction in (None, "none"):
+            raise ValueError(
+                f"{type(self).__name__} {self.name!r}: expected a reduction to one number, got {self.reduction!r}."
+            )
+        return self._halves(*self._values(y_true, y_pred, sample_weight))
+
+    def _values(self, y_true: Any, y_pred: Any, sample_weight: Any) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """The loss of each example, its weight with the mask in it, and the mask; the latter two may be None."""
+        mask = getattr(y_pred, "_mask", None)
+        y_pred = ops.convert_to_tensor(y_pred, self.dtype) if self._exact_dtype else at_least_float32(y_pred)
+        values = ops.convert_to_tensor(self.call(ops.convert_to_tensor(y_true, y_pred.dtype), y_pred))
+        own = getattr(values, "_mask", None)
+        if own is not None:
+            mask = own if mask is None else fit(mask, values, self, "a mask") * fit(own, values, self, "a mask")
+        return values, combined(values, sample_weight, mask, self), mask
+
+    def _halves(self, values: Tensor, weight: Tensor | None, mask: Any) -> tuple[Tensor, Any]:
+        total = ops.sum(values if weight is None else values * weight)
+        if self.reduction == "sum":
+            return total, None
+        if self.reduction == "mean_with_sample_weight":
+            return total, amount(weight, values)
+        return total, amount(None if mask is None else fit(mask, values, self, "a mask"), values)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r}, reduction={self.reduction!r}>"
+
+
+def generate_constructor(cls: Any, parameters: list[inspect.Parameter]) -> None:
+    """Gives a class the constructor with these parameters, which hands them to `_setup` by name."""
+    first = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    signature = inspect.Signature([first, *parameters])
+
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
+        try:
+            bound = signature.bind(self, *args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{cls.__name__}: {error}") from None
+        bound.apply_defaults()
+        self._setup(**{name: value for name, value in bound.arguments.items() if name != "self"})
+
+    __init__.__signature__ = signature  # type: ignore[attr-defined]
+    cls.__init__ = __init__
+
+
+def options_of(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """The parameters of a function of labels and predictions after these two."""
+    return list(inspect.signature(function).parameters.values())[2:]
+
+
+def parameter(name: str, default: Any) -> inspect.Parameter:
+    """A parameter with a default, given by position or by name."""
+    return inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default)
+
+
+class FunctionLoss(Loss):
+    """Base of the losses that are a function: `class Name(FunctionLoss, function=name)`.
+
+    The constructor takes the function's options, then reduction (or at the place `reduction_at`), name and dtype; the
+    name is the function's unless `default_name` says otherwise.
+    """
+
+    function: ClassVar[Callable[..., Any]]
+
+    def __init_subclass__(
+        cls,
+        function: Callable[..., Any] | None = None,
+        default_name: str | None = None,
+        reduction_at: int | None = None,
+        **kwargs: Any,
+    ):
+        super().__init_subclass__(**kwargs)
+        if function is not None:
+            parameters = options_of(function)
+            place = len(parameters) if reduction_at is None else reduction_at
+            parameters.insert(place, parameter("reduction", "sum_over_batch_size"))
+            parameters += [parameter("name", default_name or function.__name__), parameter("dtype", None)]
+            cls.function = staticmethod(function)
+            generate_constructor(cls, parameters)
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        raise TypeError(f"{type(self).__name__}: expected `class {type(self).__name__}(FunctionLoss, function=...)`.")
+
+    def _setup(self, reduction: str | None, name: str | None, dtype: Any, **options: Any) -> None:
+        super().__init__(name, reduction, dtype)
+        self.options = options
+
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Any:
+        return per_example(self, type(self).function, y_true, y_pred, self.options)
+
+
+class LossFunctionWrapper(Loss):
+    """A function of labels and predictions, with a value for each example, as a loss.
+
+    Args:
+      fn: `fn(y_true, y_pred, **kwargs)`; ranks are aligned before if they differ by a last axis of size 1.
+      reduction: as for `Loss`.
+      name: the function's name if None.
+      dtype: as for `Loss`.
+      **kwargs: options handed to the function.
+
+    Raises:
+      ValueError: if `fn` is not callable.
+
+    Example:
+      >>> distance = LossFunctionWrapper(lambda a, b: ops.mean(ops.abs(a - b), axis=-1), name="distance")
+      >>> distance([1.0, 2.0], [[1.0], [4.0]])
+      Tensor(1., shape=(), dtype=float32)
+    """
+
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: Any = None,
+        **kwargs: Any,
+    ):
+        if not callable(fn):
+            raise ValueError(
+                f"{type(self).__name__}: expected a function of labels and predictions, got {describe(fn)}."
+            )
+        super().__init__(name or getattr(fn, "__name__", None), reduction, dtype)
+        self.fn = fn
+        self.options = kwargs
+
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Any:
+        return per_example(self, self.fn, *aligned(y_true, y_pred), self.options)

@@ -1,0 +1,144 @@
+"""Model: a layer that can be trained, saved and summarised; by subclassing, or from `Input` to outputs."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from .. import dimensions, nest, ops
+from ..errors import describe
+from ..layers import Layer
+from ..primitive import cast
+from ..tensor import dims
+from .graph import Graph, named_layers
+from .training import Trainer
+
+
+class Model(Trainer, Layer):
+    """A layer with `compile`, `fit`, `evaluate` and `predict`.
+
+    Subclass it and define `call`, or give inputs and outputs of the functional API.
+
+    Args:
+      inputs: symbols of `Input`, in any structure.
+      outputs: symbols computed from them, in any structure.
+      name: shown in messages.
+      **kwargs: trainable, dtype.
+
+    Raises:
+      ValueError: if the outputs need an input that is not given, or two layers have one name.
+
+    Example:
+      >>> x = Input((4,))
+      >>> Model(x, Dense(3)(x))(np.zeros((2, 4))).shape
+      (2, 3)
+    """
+
+    _untracked: ClassVar[frozenset[str]] = Layer._untracked | Trainer._untracked | {"_graph", "_graph_layers"}
+    _graph: Graph | None = None
+    _graph_layers: dict[str, Layer] | None = None
+
+    def __init__(self, inputs: Any = None, outputs: Any = None, name: str | None = None, **kwargs: Any):
+        super().__init__(name=name, **kwargs)
+        if (inputs is None) != (outputs is None):
+            raise ValueError(f"{self._title()}: expected both inputs and outputs, or none of them.")
+        if inputs is not None:
+            self._connect(Graph(inputs, outputs))
+
+    def _connect(self, graph: Graph) -> None:
+        """Takes a graph, whose layers are built already, as what `call` runs."""
+        self._graph_layers = dict(named_layers(graph.layers()))
+        self._graph = graph
+        self.autocast = False
+        self.built = True
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers held directly, in order."""
+        return self.sublayers()
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """One of the layers, by name or index.
+
+        Raises:
+          ValueError: if there is no such layer.
+        """
+        if (name is None) == (index is None):
+            raise ValueError(f"{self._title()}: get_layer expects a name or an index, got {name!r} and {index!r}.")
+        layers = self.layers
+        if index is not None:
+            if not -len(layers) <= index < len(layers):
+                raise ValueError(f"{self._title()}: expected an index of its {len(layers)} layers, got {index}.")
+            return layers[index]
+        for layer in layers:
+            if layer.name == name:
+                return layer
+        raise ValueError(f"{self._title()}: no layer {name!r}. It has {[layer.name for layer in layers]}.")
+
+    @property
+    def inputs(self) -> list[Any] | None:
+        """The input symbols of a functional model."""
+        return None if self._graph is None else list(self._graph.input_symbols)
+
+    @property
+    def outputs(self) -> list[Any] | None:
+        """The output symbols of a functional model."""
+        return None if self._graph is None else nest.flatten(self._graph.outputs)
+
+    @property
+    def input_shape(self) -> Any:
+        """The shapes of a functional model's inputs."""
+        return None if self._graph is None else nest.map_structure(lambda s: s.shape, self._graph.inputs)
+
+    @property
+    def output_shape(self) -> Any:
+        """The shapes of a functional model's outputs."""
+        return None if self._graph is None else nest.map_structure(lambda s: s.shape, self._graph.outputs)
+
+    @property
+    def output_names(self) -> list[str] | None:
+        """A name for each output of a functional model."""
+        return None if self._graph is None else self._graph.output_names()
+
+    def children(self) -> dict[Any, Any]:
+        found = super().children()
+        return found if self._graph_layers is None else {"layers": self._graph_layers, **found}
+
+    def may_grow(self, name: Any) -> bool:
+        """Layers may still appear until the model is built, what training needs until it is compiled."""
+        return Layer.may_grow(self, name) or Trainer.may_grow(self, name)
+
+    def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+        if self._graph is None:
+            return super().call(inputs)
+        try:
+            values = self._graph.arrange(inputs)
+        except ValueError as error:
+            raise ValueError(f"{self._title()}: {error}.") from None
+        symbols = self._graph.input_symbols
+        return self._graph.run([self._fit_input(x, symbol) for x, symbol in zip(values, symbols, strict=True)])
+
+    def _fit_input(self, x: Any, symbol: Any) -> Any:
+        """A value as its input wants it: `(n,)` as `(n, 1)`, in the input's dtype; other differences are refused."""
+        shape, wanted = dims(x), symbol.dims
+        if len(shape) + 1 == len(wanted) and dimensions.same(wanted[-1], 1):
+            x = ops.expand_dims(x, -1)
+            shape = dims(x)
+        sizes_differ = any(
+            isinstance(size, int) and dimensions.same(mine, size) is False
+            for mine, size in zip(shape, wanted, strict=False)
+        )
+        if len(shape) != len(wanted) or sizes_differ:
+            name = f" for the input {symbol.name!r}" if symbol.name else ""
+            sizes = ["batch" if i == 0 and size is None else size or "*" for i, size in enumerate(symbol.shape)]
+            expected = f"[{', '.join(map(str, sizes))}]"
+            raise ValueError(f"{self._title()}: expected {expected}{name}, got {describe(x)}.")
+        return x if x.dtype == symbol.dtype else cast(x, dtype=symbol.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        if self._graph is not None:
+            raise ValueError(f"{self._title()}: a functional model has no configuration yet; rebuild it with its code.")
+        return super().get_config()
+
+    def __repr__(self) -> str:
+        state = "built" if self.built else "not built"
+        return f"<{type(self).__name__} {self.name!r}, {len(self.layers)} layers, {state}>"

@@ -1,0 +1,252 @@
+"""Public operations against NumPy on values, and the dtypes that Keras gives."""
+
+import zlib
+
+import numpy as np
+import pytest
+from public_ops import ALIASES, CALLS, OTHERS, ROWS, public_names
+
+from eagerly import dtypes, nest, ops
+from eagerly.tensor import AbstractTensor, Tensor
+from eagerly.variable import Variable
+
+
+def test_every_public_operation_has_a_row():
+    assert public_names() == {*ROWS, *ALIASES, *OTHERS}
+    for alias, name in ALIASES.items():
+        assert getattr(ops, alias) is getattr(ops, name)
+
+
+@pytest.mark.parametrize(("name", "index"), [call for call in CALLS if ROWS[call[0]][call[1]].reference])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_values(name, index, dtype):
+    row = ROWS[name][index]
+    arrays = row.draw(np.random.default_rng(zlib.crc32(f"{name} {index}".encode())), 4, 3, dtype)
+    wide = [x.astype(np.float64) if x.dtype.kind == "f" else x for x in arrays]
+    expected = nest.flatten(row.reference(*wide))
+    before = [x.tobytes() for x in arrays]
+    for convert in (Tensor, np.asarray, Variable, lambda x: x.tolist()):
+        if convert is Variable or dtype == "float32" or not arrays or not hasattr(convert(arrays[0]), "append"):
+            inputs = list(map(convert, arrays))
+            results = nest.flatten(row.call(*inputs))
+            for x, y in zip(results, expected, strict=True):
+                assert type(x) is Tensor
+                assert x.shape == y.shape
+                np.testing.assert_allclose(x.numpy(), y, rtol=3e-6 if dtype == "float32" else 1e-7, atol=2e-6)
+    assert [x.tobytes() for x in arrays] == before
+
+
+def unary(name, **dtypes_by_input):
+    return [(name, given, expected) for given, expected in dtypes_by_input.items()]
+
+
+SAME = {name: name for name in ("uint8", "int8", "int32", "float16", "bfloat16", "float32")}
+FLOAT = {**dict.fromkeys(("bool", "uint8", "int8", "int32"), "float32"), **{n: n for n in SAME if "float" in n}}
+TRUTH = dict.fromkeys((*SAME, "bool"), "bool")
+INDEX = dict.fromkeys((*SAME, "bool"), "int32")
+
+# The dtypes that `keras.ops` 3.15 gives (on KerasTensors and on PyTorch; where these differ, PyTorch's, which are real).
+UNARY_DTYPES = [
+    *(row for name in ("negative", "square", "relu", "round") for row in unary(name, **SAME)),
+    *(row for name in ("absolute", "max", "min", "ones_like", "zeros_like") for row in unary(name, bool="bool", **SAME)),
+    *(row for name in ("exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh") for row in unary(name, **FLOAT)),
+    *(row for name in ("floor", "ceil", "mean", "var", "sigmoid", "logsumexp") for row in unary(name, **FLOAT)),
+    *(row for name in ("isnan", "isinf", "isfinite", "logical_not", "any", "all") for row in unary(name, **TRUTH)),
+    *(row for name in ("argmax", "argmin") for row in unary(name, **INDEX)),
+    *unary("sum", bool="int32", int8="int32", int16="int32", int32="int32", float16="float16", float32="float32"),
+    *unary("square", bool="int32"),
+]
+
+
+@pytest.mark.parametrize(("name", "given", "expected"), UNARY_DTYPES)
+def test_dtypes_of_unary_operations(name, given, expected):
+    x = Tensor(np.ones((2, 2)), given)
+    assert getattr(ops, name)(x).dtype == dtypes.dtype(expected)
+    assert getattr(ops, name)(AbstractTensor((2, 2), given)).dtype == dtypes.dtype(expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        *((name, "bool") for name in ("add", "multiply", "maximum", "minimum", "equal", "less", "logical_and", "matmul")),
+        *((name, "int32") for name in ("mod", "power", "floor_divide")),
+        *((name, "float32") for name in ("divide", "divide_no_nan")),
+    ],
+)
+def test_truth_values_in_arithmetic(name, expected):
+    x = Tensor([[True, False], [True, True]])
+    y = Tensor([[True, True], [True, True]])
+    result = getattr(ops, name)(x, y)
+    assert result.dtype == expected
+    assert getattr(ops, name)(AbstractTensor((2, 2), "bool"), y).dtype == expected
+
+
+# `keras.backend.result_type` of Keras 3.15 on PyTorch, without its step from 64 to 32 bits, which Keras takes for JAX's
+# sake. Rows and columns are in the order of NAMES, where "int" and "float" are Python's; b is bool, u8 is uint8.
+NAMES = tuple(
+    "bool uint8 uint16 uint32 uint64 int8 int16 int32 int64 float16 bfloat16 float32 float64 int float".split()  # noqa: SIM905
+)
+TABLE = """
+   b   u8  u16  u32  u64   i8  i16  i32  i64  f16 bf16  f32  f64  i32  f32
+  u8   u8  u16  u32  u64  i16  i16  i32  i64  f16 bf16  f32  f64   u8  f32
+ u16  u16  u16  u32  u64  i32  i32  i32  i64  f16 bf16  f32  f64  u16  f32
+ u32  u32  u32  u32  u64  i64  i64  i64  i64  f16 bf16  f32  f64  u32  f32
+ u64  u64  u64  u64  u64  f32  f32  f32  f32  f16 bf16  f32  f64  u64  f32
+  i8  i16  i32  i64  f32   i8  i16  i32  i64  f16 bf16  f32  f64   i8  f32
+ i16  i16  i32  i64  f32  i16  i16  i32  i64  f16 bf16  f32  f64  i16  f32
+ i32  i32  i32  i64  f32  i32  i32  i32  i64  f16 bf16  f32  f64  i32  f32
+ i64  i64  i64  i64  f32  i64  i64  i64  i64  f16 bf16  f32  f64  i64  f32
+ f16  f16  f16  f16  f16  f16  f16  f16  f16  f16  f32  f32  f64  f16  f16
+bf16 bf16 bf16 bf16 bf16 bf16 bf16 bf16 bf16  f32 bf16  f32  f64 bf16 bf16
+ f32  f32  f32  f32  f32  f32  f32  f32  f32  f32  f32  f32  f64  f32  f32
+ f64  f64  f64  f64  f64  f64  f64  f64  f64  f64  f64  f64  f64  f64  f64
+ i32   u8  u16  u32  u64   i8  i16  i32  i64  f16 bf16  f32  f64  i32  f32
+ f32  f32  f32  f32  f32  f32  f32  f32  f32  f16 bf16  f32  f64  f32  f32
+"""
+SHORT = {"b": "bool"} | {name[0] + name.strip("abdefilnotu"): name for name in NAMES[1:13] if name != "bfloat16"}
+SHORT["bf16"] = "bfloat16"
+
+
+def promotions():
+    rows = [line.split() for line in TABLE.strip().splitlines()]
+    return [(a, b, SHORT[rows[i][j]]) for i, a in enumerate(NAMES) for j, b in enumerate(NAMES)]
+
+
+def operand(name):
+    """A value of the dtype: a Python number for "int" and "float"."""
+    return {"int": 2, "float": 2.0}.get(name) or Tensor([1, 2], name)
+
+
+@pytest.mark.parametrize(("a", "b", "expected"), promotions())
+def test_promotion_is_keras(a, b, expected):
+    kinds = {"int": int, "float": float}
+    assert dtypes.result_type(kinds.get(a, a), kinds.get(b, b)) == dtypes.dtype(expected)
+    x, y = operand(a), operand(b)
+    result = ops.maximum(x, y)
+    assert result.dtype == dtypes.dtype(expected)
+    if isinstance(x, Tensor):
+        assert ops.maximum(AbstractTensor((2,), a), y).dtype == dtypes.dtype(expected)
+        assert ops.where([True, False], x, y).dtype == dtypes.dtype(expected)
+    if isinstance(x, Tensor) and isinstance(y, Tensor):
+        assert ops.concatenate([x, y]).dtype == dtypes.dtype(expected)
+
+
+def test_promotion_of_one_of_none_and_of_many():
+    assert [dtypes.result_type(name).name for name in NAMES[:13]] == list(NAMES[:13])
+    assert dtypes.result_type(int) == "int32"
+    assert dtypes.result_type(2.5) == "float32"
+    assert dtypes.result_type(True) == "bool"
+    assert dtypes.result_type("uint8", "int8", 1.0, np.float16) == "float16"
+    assert dtypes.result_type(np.float64(3)) == "float64"
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        (float, "float32"),
+        (int, "int32"),
+        (bool, "bool"),
+        (None, "float32"),
+        ("bfloat16", "bfloat16"),
+        (np.float16, "float16"),
+        (np.dtype(">f4"), "float32"),
+        (np.zeros(2, np.uint8), "uint8"),
+        (np.int8(3), "int8"),
+        ("f4", "float32"),
+    ],
+)
+def test_what_names_a_dtype(value, name):
+    assert dtypes.dtype(value).name == name
+    assert dtypes.dtype(value).isnative
+
+
+@pytest.mark.parametrize("value", ["float23", "string", "complex64", object, str, np.complex128, "float128", "foo"])
+def test_what_names_no_dtype(value):
+    with pytest.raises(ValueError) as caught:
+        dtypes.dtype(value)
+    assert "dtype: expected one of bool, " in str(caught.value)
+    assert repr(value) in str(caught.value)
+
+
+def test_a_dtype_almost_right_gets_a_suggestion():
+    with pytest.raises(ValueError, match="Did you mean 'float32'"):
+        dtypes.dtype("flaot32")
+
+
+def test_python_numbers_alone_make_tensors():
+    assert ops.add(1, 2).tolist() == 3
+    assert ops.add(1, 2).dtype == "int32"
+    assert ops.divide(1, 2).dtype == "float32"
+    assert ops.sqrt(4).tolist() == 2.0
+    assert ops.maximum(1, 2.5).dtype == "float32"
+    assert ops.where(True, 1, 2.0).dtype == "float32"
+    assert ops.clip(5, 0, 3).tolist() == 3
+    assert ops.power(2.0, 3).tolist() == 8.0
+    assert ops.floor_divide(True, True).dtype == "int32"
+    assert ops.logical_not(3).tolist() is False
+
+
+def test_arguments_may_be_named():
+    x = np.arange(6.0).reshape(2, 3)
+    assert ops.sum(x=x, axis=0).tolist() == [3.0, 5.0, 7.0]
+    assert ops.clip(x=x, x_min=1, x_max=2).tolist() == np.clip(x, 1, 2).tolist()
+    assert ops.matmul(x1=x, x2=x.T).shape == (2, 2)
+    assert ops.reshape(x, newshape=(3, 2)).shape == (3, 2)
+    assert ops.transpose(x, axes=(1, 0)).shape == (3, 2)
+    assert ops.cast(x, dtype="int32").dtype == "int32"
+    assert ops.sum(x, 0, True).shape == (1, 3)
+    assert ops.dense(inputs=x, kernel=np.ones((3, 1)), bias=None, activation=ops.tanh).shape == (2, 1)
+
+
+def test_sixteen_bits_are_summed_in_thirty_two():
+    x = Tensor(np.full(70_000, 2.0), "float16")
+    assert ops.mean(x).tolist() == 2.0
+    assert ops.mean(x).dtype == "float16"
+    assert ops.var(x).tolist() == 0.0
+    assert [y.tolist() for y in ops.moments(x, 0)] == [2.0, 0.0]
+    assert ops.mean(Tensor(np.full(1000, 1.0), "bfloat16")).tolist() == 1.0
+
+
+def test_values_beyond_range_follow_ieee_without_warnings():
+    x = Tensor([-1.0, 0.0, 1.0, np.inf, np.nan])
+    with np.errstate(all="raise"):
+        assert np.isnan(ops.log(x).numpy()[0])
+        assert ops.log(x).numpy()[1] == -np.inf
+        assert np.isnan(ops.divide(x, 0.0).numpy()[1])
+        assert ops.divide_no_nan(x, 0.0).tolist() == [0.0] * 5
+        assert ops.exp(x * 1000.0).numpy()[2] == np.inf
+        assert ops.sigmoid(Tensor([-1e4, 1e4])).tolist() == [0.0, 1.0]
+        assert ops.softplus(Tensor([-1e4, 1e4])).tolist() == [0.0, 1e4]
+        assert ops.log_sigmoid(Tensor([-1e4, 1e4])).tolist() == [-1e4, 0.0]
+        assert ops.cast(Tensor([np.nan]), "int32").shape == (1,)
+        assert ops.cast(Tensor([1e30]), "float16").tolist() == [np.inf]
+        assert np.isnan(ops.maximum(x, 0.0).numpy()[4])
+        assert np.isnan(ops.max(x).numpy())
+        assert ops.floor_divide(Tensor([1, 2]), 0).tolist() == [0, 0]
+        assert ops.cast(Tensor([300, -1]), "uint8").tolist() == [44, 255]
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: ops.add(np.ones((2, 3)), np.ones(4)), ValueError, ["add", "(2, 3) and (4,)", "float64[2, 3]"]),
+        (lambda: ops.matmul(np.ones((2, 3)), np.ones((2, 3))), ValueError, ["matmul", "3 and 2", "float64[2, 3]"]),
+        (lambda: ops.matmul(np.ones((2, 3)), 2.0), ValueError, ["matmul", "at least one axis"]),
+        (lambda: ops.sum(np.ones(2), axis=1), ValueError, ["axis", "[-1, 1)", "got 1"]),
+        (lambda: ops.reshape(np.ones(6), (4, -1)), ValueError, ["reshape", "(6,)", "(4, -1)"]),
+        (lambda: ops.reshape(np.ones((0, 2)), (0, -1)), ValueError, ["reshape", "(0, 2)", "-1"]),
+        (lambda: ops.concatenate([np.ones((2, 2)), np.ones((3, 3))]), ValueError, ["concatenate", "axis 0"]),
+        (lambda: ops.squeeze(np.ones((2, 1)), 0), ValueError, ["squeeze", "axis 0", "float64[2, 1]"]),
+        (lambda: ops.take(np.ones(3), 5), IndexError, ["5", "3"]),
+        (lambda: ops.max(np.ones((0,))), ValueError, ["zero-size"]),
+        (lambda: ops.subtract([True], [False]), TypeError, ["subtract"]),
+        (lambda: ops.convert_to_tensor(1, sparse=True), ValueError, ["sparse"]),
+        (lambda: ops.take_along_axis(np.ones((2, 2)), [0], 1), ValueError, ["take_along_axis", "2 axes", "got 1"]),
+        (lambda: ops.power(Tensor([2, 3]), -1), ValueError, ["negative integer powers"]),
+    ],
+)
+def test_errors_name_operation_expected_and_given(call, error, words):
+    with pytest.raises(error) as caught:
+        call()
+    text = "\n".join([str(caught.value), *getattr(caught.value, "__notes__", ())])
+    assert [word for word in words if word not in text] == [], text

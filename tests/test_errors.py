@@ -1,0 +1,82 @@
+"""The words of messages: what came, and what may have been meant."""
+
+import collections
+
+import numpy as np
+import pytest
+
+from eagerly import errors
+from eagerly.dimensions import unknown
+from eagerly.errors import describe, suggest
+from eagerly.tensor import AbstractTensor, Tensor
+from eagerly.variable import Variable
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (np.zeros((2, 7)), "float64[2, 7]"),
+        (np.float32(1), "float32[]"),
+        (Tensor([1, 2]), "int32[2]"),
+        (Variable(np.zeros((3, 1), bool)), "bool[3, 1]"),
+        (AbstractTensor((unknown(), 4)), "float32[None, 4]"),
+        ([np.zeros(2), 1], "[float64[2], 1]"),
+        ((np.zeros(2), ["a", None]), "(float64[2], ['a', None])"),
+        ({"x": np.zeros(2), 3: -1.5}, "{'x': float64[2], 3: -1.5}"),
+        ([], "[]"),
+        (True, "True"),
+        (None, "None"),
+        ("text", "'text'"),
+        (float("nan"), "nan"),
+        (2 + 1j, "complex (2+1j)"),
+        (np.float32, "type <class 'numpy.float32'>"),
+        (b"x", "bytes b'x'"),
+    ],
+)
+def test_describe(value, words):
+    assert describe(value) == words
+
+
+def test_describe_believes_no_shape_that_is_none():
+    odd = collections.namedtuple("Odd", "shape dtype")
+    assert describe(odd("round", "soft")) == "('round', 'soft')"
+    assert describe(type("Thing", (), {"shape": (1,), "__repr__": lambda self: "it"})()) == "Thing it"
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("rellu", "relu"),
+        ("RELU", "relu"),
+        ("Softmax", "softmax"),
+        ("leaky-relu", "LeakyReLU"),
+        ("zzz", None),
+        ("", None),
+        (3, None),
+    ],
+)
+def test_suggest(name, near):
+    known = ["tanh", "relu", "softmax", "LeakyReLU"]
+    expected = "" if near is None else f" Did you mean {near!r}?"
+    assert suggest(name, known) == suggest(name, iter(known)) == suggest(name, dict.fromkeys(known)) == expected
+    assert suggest(name, []) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "base"),
+    [
+        ("TraceError", TypeError),
+        ("GradientError", RuntimeError),
+        ("RestoreError", ValueError),
+        ("CorruptCheckpointError", ValueError),
+    ],
+)
+def test_exceptions_can_be_caught_as_pythons_own(name, base):
+    kind = getattr(errors, name)
+    assert issubclass(kind, base) and kind.__doc__
+    assert str(kind("said")) == "said"
+
+
+def test_the_table_lists_every_exception():
+    kinds = {name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, Exception)}
+    assert kinds == {"TraceError", "GradientError", "RestoreError", "CorruptCheckpointError"}

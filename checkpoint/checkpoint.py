@@ -7,8 +7,8 @@ from typing import Any
 
 from ..errors import RestoreError, describe, suggest
 from ..trackable import Trackable, holds_trackable
-from .format import CheckpointFile, ObjectEntry
-from .graph import edges, walk
+from .format import CheckpointFile, ObjectEntry, path_of
+from .graph import edges, inside, walk
 from .restoring import Restoration, RestoreStatus, pending_paths
 from .writing import write
 
@@ -97,11 +97,11 @@ class Checkpoint(Trackable):
         mine = edges(self, "")
         value: Any = self
         for name in only.split("/"):
-            inside = edges(value, only) if isinstance(value, (Trackable, list, tuple, dict)) else {}
-            if name not in inside:
+            children = edges(value, only) if inside(value) else {}
+            if name not in children:
                 value = mine.get(only.rpartition("/")[2])
                 break
-            value = inside[name]
+            value = children[name]
         if value is None:
             raise RestoreError(
                 f"{path}: expected the object {only!r} among the Checkpoint's, got {', '.join(mine)}."
@@ -115,7 +115,7 @@ def _find_entry(entries: list[ObjectEntry], only: str, path: str) -> int:
     for name in only.split("/"):
         children = entries[number].children
         if name not in children:
-            place = entries[number].path or "the file"
+            place = path_of(entries, number) or "the file"
             raise RestoreError(
                 f"{path}: expected only={only!r} to be in the file, got {', '.join(children) or 'nothing'} in {place}."
                 f"{suggest(name, children)} Nothing was restored."

@@ -7,9 +7,9 @@ from collections import deque
 from typing import Any
 
 from ..errors import describe
-from ..trackable import Trackable, container_items
 from ..variable import Variable
 from .format import ObjectEntry
+from .graph import inside
 from .matching import Plan
 
 _MOST_LINES = 30
@@ -72,9 +72,7 @@ def _tensors_of_object(value: Any) -> list[str]:
         value = queue.popleft()
         if isinstance(value, Variable):
             tensors.append(describe(value))
-            continue
-        below = value.children() if isinstance(value, Trackable) else container_items(value)
-        new = {id(child): child for child in below.values() if id(child) not in seen}
+        new = {id(child): child for child in inside(value).values() if id(child) not in seen}
         seen.update(new)
         queue.extend(new.values())
     return sorted(tensors)

@@ -23,7 +23,6 @@ import numpy as np
 
 from .. import dtypes
 from ..errors import CorruptCheckpointError, RestoreError
-from .graph import join, slot_path
 
 MAGIC = b"\x89EAGERLY"
 VERSION = 1
@@ -53,14 +52,18 @@ class TensorEntry:
 
 @dataclass
 class ObjectEntry:
-    """An object of the file. `children` and `bound` lead to others by number; the root is number 0."""
+    """An object of the file. `children` and `bound` lead to others by number; the root is number 0.
+
+    `via` is how it is first reached: the number of its owner, its name there, and the Variable that it is bound to.
+    Whole paths would let a small file make long ones without end; `path_of` makes one when it is shown.
+    """
 
     kind: str = "Variable"
     children: dict[str, int] = field(default_factory=dict)
     bound: dict[int, dict[str, int]] = field(default_factory=dict)
     state: dict[str, Any] | None = None
     tensor: TensorEntry | None = None
-    path: str = ""
+    via: tuple[int, str, int | None] = (0, "", None)
 
 
 def raw(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -166,16 +169,13 @@ class CheckpointFile:
         while done < len(buffer):
             count = self._file.readinto(buffer[done:])  # type: ignore[attr-defined]
             if not count:
-                self.corrupt(
-                    "file", offset + done, f"expected {len(buffer) - done} more bytes, got the end of the file"
-                )
+                self.corrupt("file", offset + done, f"expected {len(buffer) - done} more bytes, got its end")
             done += count
 
     def read_values(self, number: int) -> np.ndarray[Any, Any]:
         """The values of a Variable as an array of one's own."""
-        entry = self.objects[number]
-        assert entry.tensor is not None
-        tensor = entry.tensor
+        tensor = self.objects[number].tensor
+        assert tensor is not None
         array = np.empty(tensor.shape, tensor.dtype)
         values = array.reshape(-1).view(np.uint8)
         for block, checksum in enumerate(tensor.checksums):
@@ -183,9 +183,13 @@ class CheckpointFile:
             piece = values[start : start + BLOCK].data
             self.read_into(tensor.offset + start, piece)
             if zlib.crc32(piece) != checksum:
-                self.corrupt("values", tensor.offset + start, f"a block of {entry.path!r} has another CRC-32")
+                self.corrupt(
+                    "values", tensor.offset + start, f"a block of {path_of(self.objects, number)!r} has another CRC-32"
+                )
         if tensor.dtype.kind == "b" and values.max(initial=0) > 1:
-            self.corrupt("values", tensor.offset, f"{entry.path!r} holds truth values other than 0 and 1")
+            self.corrupt(
+                "values", tensor.offset, f"{path_of(self.objects, number)!r} holds truth values other than 0 and 1"
+            )
         return array if sys.byteorder == "little" else array.byteswap(inplace=True)
 
     def _read_objects(self) -> list[ObjectEntry]:
@@ -245,7 +249,7 @@ class _IndexReader:
         self.payload_end = payload_end
 
     def objects(self) -> list[ObjectEntry]:
-        """The entries, each with its path.
+        """The entries, each with the way to it.
 
         Raises:
           ValueError: naming the object and the field that cannot be.
@@ -254,9 +258,7 @@ class _IndexReader:
         required = _expect(content.get("requires"), list, "requires")
         unknown = [feature for feature in required if not (isinstance(feature, str) and feature in FEATURES)]
         if unknown:
-            raise _Newer(
-                f"it requires the feature {unknown[0]!r}, which this version of eagerly does not know. Update it."
-            )
+            raise _Newer(f"it requires the feature {unknown[0]!r:.80}. Update eagerly to read this file.")
         encoded = _expect(content.get("objects"), list, "objects")
         self.count = len(encoded)
         entries = [self.entry(item, f"object {number}") for number, item in enumerate(encoded)]
@@ -265,7 +267,7 @@ class _IndexReader:
         for number, entry in enumerate(entries):
             self.check_bound(number, entry, entries)
         _check_overlaps(entries)
-        _give_paths(entries)
+        _find_ways(entries)
         return entries
 
     def entry(self, item: Any, where: str) -> ObjectEntry:
@@ -351,23 +353,35 @@ def _check_overlaps(entries: list[ObjectEntry]) -> None:
             raise ValueError(f"object {number} and object {other}: expected values of their own, got a shared range")
 
 
-def _give_paths(entries: list[ObjectEntry]) -> None:
-    """Gives each entry the path that it is first reached by; breadth first, Variables bound to others last."""
+def _find_ways(entries: list[ObjectEntry]) -> None:
+    """Sets each entry's `via`: breadth first, Variables bound to others last."""
     reached, order = {0}, [0]
     for number in order:
         for name, target in entries[number].children.items():
             if target not in reached:
                 reached.add(target)
                 order.append(target)
-                entries[target].path = join(entries[number].path, name)
-    for number in list(order):
+                entries[target].via = (number, name, None)
+    named = set(order)
+    for number in order:
         for variable, slot, target in bound_slots(entries[number]):
+            if variable not in named:
+                raise ValueError(f"object {number}, bound: expected a Variable with a name, got object {variable}")
             if target not in reached:
                 reached.add(target)
-                entries[target].path = slot_path(entries[number].path, slot, entries[variable].path)
+                entries[target].via = (number, slot, variable)
     if len(reached) < len(entries):
         lost = min(set(range(len(entries))) - reached)
         raise ValueError(f"object {lost}: expected a way to it from the root, got none")
+
+
+def path_of(entries: list[ObjectEntry], number: int) -> str:
+    """The path that an object of the file is first reached by."""
+    names = []
+    while number:
+        number, name, variable = entries[number].via
+        names.append(name if variable is None else f"{name} of {path_of(entries, variable)}")
+    return "/".join(reversed(names))
 
 
 def bound_slots(entry: ObjectEntry) -> Iterator[tuple[int, str, int]]:

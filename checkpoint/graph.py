@@ -65,18 +65,29 @@ def slot_path(owner: str, slot: str, variable: str) -> str:
     return f"{owner}/{slot} of {variable}"
 
 
+def inside(value: Any) -> dict[Any, Any]:
+    """The children of a Trackable or a container; nothing else has any."""
+    if isinstance(value, Trackable):
+        return value.children()
+    return container_items(value) if isinstance(value, (list, tuple, dict)) else {}
+
+
 def edges(value: Any, path: str) -> dict[str, Any]:
     """The children of a Trackable or a container by encoded name, in the order of the names.
 
     Raises:
       ValueError: naming a key that has no encoding, or a set that holds Trackables.
     """
-    inside = value.children() if isinstance(value, Trackable) else container_items(value)
     _refuse_sets(value, path)
     try:
-        named = {encode(key): child for key, child in inside.items()}
+        named = {encode(key): child for key, child in inside(value).items()}
     except ValueError as error:
         raise ValueError(f"{path or 'Checkpoint'}: {error}") from None
+    for name, child in named.items():
+        if not isinstance(child, (Variable, Trackable, list, tuple, dict)):
+            raise ValueError(
+                f"{join(path, name)}: expected a Variable, a Trackable or a container, got {describe(child)}."
+            )
     return {name: named[name] for name in sorted(named)}
 
 
@@ -123,18 +134,25 @@ def walk(root: Any) -> list[Node]:
             node.children = {
                 name: number_of(child, join(node.path, name)) for name, child in edges(node.value, node.path).items()
             }
+    named = dict(numbers)
     for node in list(nodes):
         if isinstance(node.value, Trackable):
             slots = {
-                _number_of_bound(node, variable, numbers): (variable, slots)
-                for variable, slots in node.value.bound_children()
+                _number_of_bound(node, of, named): _slots(node, items) for of, items in node.value.bound_children()
             }
             for number in sorted(slots):
                 node.bound[number] = {
-                    encode(name): number_of(slot, slot_path(node.path, encode(name), nodes[number].path))
-                    for name, slot in sorted(slots[number][1].items())
+                    name: number_of(slot, slot_path(node.path, name, nodes[number].path))
+                    for name, slot in sorted(slots[number].items())
                 }
     return nodes
+
+
+def _slots(owner: Node, slots: dict[str, Variable]) -> dict[str, Variable]:
+    for name, slot in slots.items():
+        if not isinstance(slot, Variable):
+            raise ValueError(f"{join(owner.path, name)}: expected a slot to be a Variable, got {describe(slot)}.")
+    return {encode(name): slot for name, slot in slots.items()}
 
 
 def _number_of_bound(owner: Node, variable: Variable, numbers: dict[int, int]) -> int:
@@ -152,11 +170,9 @@ def trackables(root: Any) -> Iterator[Trackable]:
     queue = deque([root])
     while queue:
         value = queue.popleft()
-        if isinstance(value, Variable):
-            continue
         if isinstance(value, Trackable):
             yield value
-        for child in (value.children() if isinstance(value, Trackable) else container_items(value)).values():
+        for child in inside(value).values():
             if id(child) not in seen:
                 seen[id(child)] = child
                 queue.append(child)

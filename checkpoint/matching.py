@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections import ChainMap, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 from ..errors import describe
 from ..trackable import Trackable
 from ..variable import Variable
-from .format import ObjectEntry, bound_slots
+from .format import ObjectEntry, bound_slots, path_of
 from .graph import edges, encode, join, slot_path
 
 
@@ -120,7 +120,7 @@ class Matcher:
             number
             for waits in self.plan.waits.values()
             for wait in waits
-            for _, number in values_below(self.entries, wait, self._live)
+            for number, _ in values_below(self.entries, wait, self._live)
             if self.entries[number].tensor is not None
         }
 
@@ -217,7 +217,7 @@ class Matcher:
                     )
         for of, name, target in bound_slots(self.entries[number]):
             if (of, name) not in found:
-                place = slot_path(path, name, self._where(of) or self.entries[of].path)
+                place = slot_path(path, name, self._where(of) or path_of(self.entries, of))
                 if owner.may_grow(name) or of in self._open_variables:
                     waits.append(Wait(place, target, name))
                 else:
@@ -225,20 +225,38 @@ class Matcher:
         self.plan.slot_waits[number] = waits
 
 
-def values_below(entries: list[ObjectEntry], wait: Wait, live: Any) -> Iterator[tuple[str, int]]:
-    """Path and number of each object below a place that has a value in the file and no live object yet."""
+@dataclass
+class _Trail:
+    """A path that is put together only when it is shown."""
+
+    before: _Trail | None
+    name: str
+    variable: int | None = None
+
+
+def values_below(entries: list[ObjectEntry], wait: Wait, live: Callable[[int], Any]) -> Iterator[tuple[int, _Trail]]:
+    """Each object below a place that has a value in the file and no live object yet, and how it is reached."""
     seen = {wait.target}
-    queue = deque([(wait.path, wait.target)])
+    queue = deque([(wait.target, _Trail(None, wait.path))])
     while queue:
-        path, number = queue.popleft()
+        number, trail = queue.popleft()
         entry = entries[number]
         if live(number) is not None:
             continue
         if entry.tensor is not None or entry.state is not None:
-            yield path, number
-        below = [(join(path, name), target) for name, target in entry.children.items()]
-        below += [(slot_path(path, name, entries[of].path), target) for of, name, target in bound_slots(entry)]
-        for place, target in below:
+            yield number, trail
+        below = [(target, name, None) for name, target in entry.children.items()]
+        for target, name, variable in (*below, *((target, name, of) for of, name, target in bound_slots(entry))):
             if target not in seen:
                 seen.add(target)
-                queue.append((place, target))
+                queue.append((target, _Trail(trail, name, variable)))
+
+
+def show(entries: list[ObjectEntry], trail: _Trail | None) -> str:
+    """A trail as a path."""
+    names = []
+    while trail is not None:
+        of = "" if trail.variable is None else f" of {path_of(entries, trail.variable)}"
+        names.append(trail.name + of)
+        trail = trail.before
+    return "/".join(reversed(names))

@@ -21,7 +21,7 @@ from ..variable import Variable
 from .differences import report
 from .format import CheckpointFile, ObjectEntry
 from .graph import trackables
-from .matching import Matcher, Plan, Wait, values_below
+from .matching import Matcher, Plan, Wait, show, values_below
 
 
 class Restoration:
@@ -60,7 +60,7 @@ class Restoration:
             waits = [wait for waits in (*plan.waits.values(), *plan.slot_waits.values()) for wait in waits]
             needed = set(plan.pairs)
             for wait in waits:
-                needed.update(number for _, number in values_below(self.entries, wait, plan.pairs.get))
+                needed.update(number for number, _ in values_below(self.entries, wait, plan.pairs.get))
             for each in sorted(needed):
                 if self.entries[each].tensor is not None:
                     self.values[each] = file.read_values(each)
@@ -170,7 +170,7 @@ class Restoration:
         """The paths of what waits below one Trackable."""
         found = []
         for wait in (*self.waits.get(number, ()), *self.slot_waits.get(number, ())):
-            below = [path for path, _ in values_below(self.entries, wait, self.live.get)]
+            below = [show(self.entries, trail) for _, trail in values_below(self.entries, wait, self.live.get)]
             found += below or [wait.path]
         return found
 

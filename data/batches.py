@@ -29,7 +29,7 @@ def unpack(data: Any) -> Batch:
         return data, None, None
     if not 1 <= len(data) <= 3:
         raise ValueError(f"Data: expected (x,), (x, y) or (x, y, sample_weight), got a tuple of {len(data)}.")
-    return (*data, *(None,) * (3 - len(data)))  # type: ignore[return-value]
+    return (*data, *(None,) * (3 - len(data)))
 
 
 def _as_array(leaf: Any, name: str) -> np.ndarray[Any, Any]:
@@ -61,7 +61,12 @@ class ArrayBatches:
     """
 
     def __init__(
-        self, x: Any, y: Any = None, sample_weight: Any = None, batch_size: int = 32, shuffle: SeedGenerator | None = None
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        batch_size: int = 32,
+        shuffle: SeedGenerator | None = None,
     ):
         if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size <= 0:
             raise ValueError(f"batch_size: expected an integer > 0, got {batch_size!r}.")
@@ -69,7 +74,11 @@ class ArrayBatches:
         leaves = [leaf for part in self.parts if part is not None for leaf in nest.flatten(part)]
         self.rows = len(leaves[0]) if leaves else 0
         if any(len(leaf) != self.rows for leaf in leaves):
-            shown = ", ".join(f"{n}: {describe(p)}" for n, p in zip(("x", "y", "sample_weight"), self.parts, strict=True) if p is not None)
+            shown = ", ".join(
+                f"{n}: {describe(p)}"
+                for n, p in zip(("x", "y", "sample_weight"), self.parts, strict=True)
+                if p is not None
+            )
             raise ValueError(f"Data: expected one number of rows in all arrays, got {shown}.")
         if not self.rows:
             raise ValueError(f"Data: expected at least one row, got {describe(x)}.")
@@ -93,12 +102,15 @@ class ArrayBatches:
         """
         at = int(self.rows * (1 - fraction))
         if not 0 < at < self.rows:
-            raise ValueError(f"validation_split: expected a fraction that leaves rows on both sides of {self.rows}, got {fraction!r}.")
-        first, last = (
-            tuple(None if p is None else nest.map_structure(lambda leaf, s=side: leaf[s], p) for p in self.parts)  # type: ignore[misc]
-            for side in (slice(at), slice(at, None))
-        )
-        return ArrayBatches(*first, batch_size=self.batch_size, shuffle=self.shuffle), last
+            raise ValueError(
+                f"validation_split: expected a fraction that leaves rows on both sides of {self.rows}, got {fraction!r}."
+            )
+        x, y, weight = self._rows(slice(at))
+        return ArrayBatches(x, y, weight, self.batch_size, self.shuffle), self._rows(slice(at, None))
+
+    def _rows(self, rows: slice) -> Batch:
+        x, y, weight = (None if p is None else nest.map_structure(lambda leaf: leaf[rows], p) for p in self.parts)
+        return x, y, weight
 
 
 def _cut(part: Any, order: np.ndarray[Any, Any] | None, start: int, stop: int) -> Any:
@@ -174,7 +186,9 @@ def batches(
     if not is_arrays and hasattr(x, "__iter__"):
         for name, value in (("y", y), ("sample_weight", sample_weight), ("batch_size", batch_size)):
             if value is not None:
-                raise ValueError(f"Data: an iterable brings its own {name}, so {name} must be None, got {describe(value)[:200]}.")
+                raise ValueError(
+                    f"Data: an iterable brings its own {name}, so {name} must be None, got {describe(value)[:200]}."
+                )
         return IterableBatches(x, steps)
     source = ArrayBatches(x, y, sample_weight, 32 if batch_size is None else batch_size, shuffle)
     return source if steps is None else IterableBatches(source, steps)

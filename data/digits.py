@@ -24,5 +24,8 @@ def load_data() -> tuple[Arrays, Arrays]:
 
     Reference: Alpaydin & Kaynak 1998, "Optical Recognition of Handwritten Digits", UCI, doi:10.24432/C50P49.
     """
-    with resources.files(__package__).joinpath("digits.npz").open("rb") as file, np.load(file, allow_pickle=False) as data:
+    with (
+        resources.files(__package__).joinpath("digits.npz").open("rb") as file,
+        np.load(file, allow_pickle=False) as data,
+    ):
         return (data["x_train"], data["y_train"]), (data["x_test"], data["y_test"])

@@ -63,7 +63,11 @@ def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module 'eagerly' has no attribute {name!r}")
     home = _LAZY[name]
-    value = importlib.import_module(f".{name}", __name__) if not home else getattr(importlib.import_module(f".{home}", __name__), name)
+    value = (
+        importlib.import_module(f".{name}", __name__)
+        if not home
+        else getattr(importlib.import_module(f".{home}", __name__), name)
+    )
     globals()[name] = value
     return value
 

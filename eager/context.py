@@ -7,6 +7,7 @@ fails any test after which `context.is_clean()` is false. Look at `vars(context)
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -21,6 +22,7 @@ class Context(threading.local):
     training: the enclosing call's training mode; None outside of any call.
     scope: the layers being called or built, outermost first; their names make a path.
     quiet: whether NumPy's floating-point warnings are already off.
+    silent: a context of Python's in which they are off, to run a single operation in.
     journal: the layers that the running first call has built, with what they were before; None outside of one.
     symbolic_call: whether a call on abstract tensors is running: it makes no nodes and assigns no Variable.
     """
@@ -30,16 +32,18 @@ class Context(threading.local):
         self.training: bool | None = None
         self.scope: tuple[Any, ...] = ()
         self.quiet = False
+        self.silent = contextvars.copy_context()
+        self.silent.run(np.seterr, all="ignore")
         self.symbolic_call = False
         self.journal: list[Any] | None = None
 
     def is_clean(self) -> bool:
         """Whether every scope has been left."""
-        return vars(self) == _CLEAN
+        return {**vars(self), "silent": None} == _CLEAN
 
 
 context = Context()
-_CLEAN = dict(vars(context))
+_CLEAN = {**vars(context), "silent": None}
 
 
 @contextlib.contextmanager
@@ -66,7 +70,7 @@ class quiet:  # noqa: N801 - used as a function
             self.errstate.__enter__()
             context.quiet = True
 
-    def __exit__(self, *exc_info: object) -> None:
+    def __exit__(self, *exc_info: Any) -> None:
         if self.errstate is not None:
             context.quiet = False
             self.errstate.__exit__(*exc_info)

@@ -175,7 +175,10 @@ def _simplest(terms: dict[tuple[Atom, ...], int]) -> Size:
 
 def _applied(name: str, a: Size, b: Size, low: float, high: float) -> Dim:
     text = f"(({a}) // ({b}))" if name == "//" else f"{name}({a}, {b})"
-    key = (name, *(tuple(sorted((tuple(str(x.key) for x in atoms), f) for atoms, f in _terms(s).items())) for s in (a, b)))
+    key = (
+        name,
+        *(tuple(sorted((tuple(str(x.key) for x in atoms), f) for atoms, f in _terms(s).items())) for s in (a, b)),
+    )
     return Dim({(Atom(text, key, low, high),): 1})
 
 

@@ -75,12 +75,24 @@ def dtype(value: Any) -> np.dtype[Any]:
     else:
         found = getattr(value, "dtype", value)
     try:
-        result = np.dtype(found)
-    except TypeError:
-        result = None
-    if result is None or result.name not in _LATTICE:
-        raise ValueError(f"dtype: expected one of {', '.join(NAMES)}, got {value!r}.{suggest(str(value), NAMES)}")
-    return result if result.isnative else result.newbyteorder("=")
+        return _ours(np.dtype(found))
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"dtype: expected one of {', '.join(NAMES)}, got {value!r}.{suggest(str(value), NAMES)}"
+        ) from None
+
+
+@functools.cache
+def _ours(found: np.dtype[Any]) -> np.dtype[Any]:
+    """The dtype in this machine's byte order, if operations are defined for it; NumPy makes the name anew each time."""
+    if found.name not in _LATTICE:
+        raise ValueError(found.name)
+    return found if found.isnative else found.newbyteorder("=")
+
+
+@functools.cache
+def _name_of(found: np.dtype[Any]) -> str:
+    return dtype(found).name
 
 
 def _name(value: Any) -> str:
@@ -89,7 +101,8 @@ def _name(value: Any) -> str:
         return "bool" if kind is bool else kind.__name__
     if kind is Dim:
         return "int"
-    return dtype(value).name
+    found = value if isinstance(value, type) else getattr(value, "dtype", value)
+    return _name_of(found if isinstance(found, np.dtype) else dtype(found))
 
 
 def result_type(*values: Any) -> np.dtype[Any]:

@@ -22,6 +22,7 @@ from .errors import describe
 from .tensor import AbstractTensor, Operand, Tensor, TensorLike, abstract, wrap
 
 P = ParamSpec("P")
+_new = Tensor.__new__
 REGISTRY: dict[str, Primitive[...]] = {}
 Rule = Callable[..., Any]
 
@@ -35,7 +36,6 @@ class Primitive(Generic[P]):
       outputs: the number of outputs that a caller sees.
       residuals: the number of further outputs, kept for the gradient rule alone.
       promote: from the operands to the dtype that all are cast to first, or None to leave them as they are.
-      may_warn: whether NumPy may warn (overflow, division by zero), which a bare call silences.
     """
 
     def __init__(
@@ -45,7 +45,6 @@ class Primitive(Generic[P]):
         outputs: int = 1,
         residuals: int = 0,
         promote: Callable[..., np.dtype[Any] | None] | None = None,
-        may_warn: bool = False,
     ):
         self.name = implementation.__name__.strip("_")
         self.__name__ = implementation.__name__
@@ -59,7 +58,6 @@ class Primitive(Generic[P]):
         self.outputs = outputs
         self.residuals = residuals
         self.promote = promote
-        self.may_warn = may_warn
         self.rules: tuple[Rule | None, ...] = ()
         self.rule_for_all: Rule | None = None
         self.differentiable: bool | None = None
@@ -77,7 +75,9 @@ class Primitive(Generic[P]):
         self.rule_for_all = rule
         self.differentiable = True
 
-    def vjp(self, wanted: tuple[bool, ...], g: Any, y: Any, inputs: tuple[Any, ...], params: dict[str, Any]) -> list[Any]:
+    def vjp(
+        self, wanted: tuple[bool, ...], g: Any, y: Any, inputs: tuple[Any, ...], params: dict[str, Any]
+    ) -> list[Any]:
         """The gradients of the wanted inputs, None for the others and for those without one.
 
         `g` and `y` are what the primitive returns: one value, or tuples; residuals appear in `y` alone.
@@ -101,32 +101,43 @@ class Primitive(Generic[P]):
                 arrays.append(x._array)
                 wrapped = True
             elif isinstance(x, Operand):
-                return self._call_on_operands(args, params)
+                inputs = tuple([y.read() if isinstance(y, Operand) else y for y in args])
+                arrays, wrapped = [], True
+                for y in inputs:
+                    if type(y) is AbstractTensor:
+                        return self._call_on_symbols(inputs, params)
+                    arrays.append(y._array if type(y) is Tensor else y)
+                break
             else:
                 arrays.append(x)
         if self.promote is not None and (target := self.promote(*arrays)) is not None:
-            return self(*_cast_all(inputs, target), **params)  # type: ignore[arg-type]
+            return self(*_cast_all(inputs, target), **params)
         try:
-            if self.may_warn and not context.quiet:
-                with np.errstate(all="ignore"):
-                    result = self.implementation(*arrays, **params)  # type: ignore[arg-type]
-            else:
-                result = self.implementation(*arrays, **params)  # type: ignore[arg-type]
+            if context.quiet:
+                result = self.implementation(*arrays, **params)
+            else:  # cheaper than np.errstate: overflow and division by zero give infinity and NaN without a warning
+                context.quiet = True
+                try:
+                    result = context.silent.run(self.implementation, *arrays, **params)
+                finally:
+                    context.quiet = False
         except Exception as error:
             self._explain(error, arrays, params)
             raise
         if not wrapped:
             return result
-        outputs = wrap(result) if type(result) is not tuple else tuple(map(wrap, result))
+        outputs: Any
+        if type(result) is np.ndarray:
+            outputs = _new(Tensor)
+            outputs._array = result
+        else:
+            outputs = tuple(map(wrap, result)) if type(result) is tuple else wrap(result)
         for recorder in context.recorders:
             recorder.record(self, inputs, params, outputs)
         return outputs
 
-    def _call_on_operands(self, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
-        """The call with Variables read, and abstract tensors sent to the shape rule."""
-        inputs = tuple(x.read() if isinstance(x, Operand) else x for x in args)
-        if not any(isinstance(x, AbstractTensor) for x in inputs):
-            return self(*inputs, **params)  # type: ignore[arg-type]
+    def _call_on_symbols(self, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        """The call with abstract tensors among the inputs: the shape rule's answer."""
         if self.promote is not None:
             target = self.promote(*(x._array if isinstance(x, Tensor) else x for x in inputs))
             if target is not None:
@@ -150,6 +161,8 @@ class Primitive(Generic[P]):
                 self._infer(arrays, params)
             except (ValueError, TypeError, IndexError) as better:
                 raise better from error
+            except AttributeError:
+                pass  # Python numbers alone have no shape to tell about
         error.add_note(f"In the operation {self.name} on {', '.join(map(describe, map(abstract, arrays)))}.")
 
     def __repr__(self) -> str:
@@ -206,7 +219,7 @@ def _unless_reached(target: np.dtype[Any], operands: tuple[Any, ...]) -> np.dtyp
     return None if all(x.dtype == target if hasattr(x, "dtype") else weak for x in operands) else target
 
 
-@primitive(shape=lambda x, dtype: AbstractTensor(x.dims, dtype), may_warn=True)
+@primitive(shape=lambda x, dtype: AbstractTensor(x.dims, dtype))
 def cast(x: TensorLike, dtype: Any) -> Any:
     """The values converted to another dtype; no gradient passes integers or bool."""
     return np.asarray(x).astype(dtypes.dtype(dtype), copy=False)

@@ -11,7 +11,6 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-
 from . import dtypes, nest, recorder
 from .context import context, quiet, scoped
 from .errors import GradientError, describe
@@ -247,5 +246,3 @@ def _identity(x: Any) -> Any:
 def _accumulate(gradients: dict[int, Any], key: int, gradient: Any) -> None:
     before = gradients.get(key)
     gradients[key] = gradient if before is None else before + gradient
-
-

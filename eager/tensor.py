@@ -239,6 +239,7 @@ class AbstractTensor(Operand):
         return self
 
     def _no_value(self, *_: Any, **__: Any) -> NoReturn:
+        """Raises TraceError: there is no value."""
         raise TraceError(
             f"{self!r} has no value: it stands for data that comes later. Python's if, while, float(), int(), "
             "iteration and NumPy need values; use ops.where, ops.cond or a layer, or compute outside of the model."

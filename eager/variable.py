@@ -55,7 +55,8 @@ class Variable(Operand):
         if callable(initializer):
             if shape is None:
                 raise ValueError(f"Variable {self.path!r}: expected a shape to call the initializer with, got None.")
-            initializer = initializer(tuple(shape), dtype=dtypes.dtype(dtype))
+            dtype = dtypes.dtype(dtype)
+            initializer = initializer(tuple(shape), dtype=dtype)
         array = to_array(initializer, dtype)
         if shape is not None and array.shape != tuple(shape):
             raise ValueError(f"Variable {self.path!r}: expected shape {tuple(shape)}, got {describe(array)}.")

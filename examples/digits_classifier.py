@@ -1,6 +1,6 @@
 """Trains a small convolutional network on the handwritten digits with `fit`.
 
-    python examples/digits_classifier.py
+python examples/digits_classifier.py
 """
 
 from eagerly import Input, Sequential, datasets, random

@@ -1,6 +1,6 @@
 """The main job: a classifier and a conditional GAN on real digits, and the generator alone in a process of its own.
 
-    python examples/digits_demo.py [FOLDER]
+python examples/digits_demo.py [FOLDER]
 """
 
 import subprocess

@@ -90,7 +90,9 @@ def main(folder="build/digits_demo", steps=2000):
             train_step(images[rows], digits[rows].astype(np.int32))
             bar.update()
             if int(step) % 100 == 0:
-                bar.set_postfix_str(f"generator {float(g_mean.result()):.3f}, discriminator {float(d_mean.result()):.3f}")
+                bar.set_postfix_str(
+                    f"generator {float(g_mean.result()):.3f}, discriminator {float(d_mean.result()):.3f}"
+                )
                 g_mean.reset_state()
                 d_mean.reset_state()
             if int(step) % 500 == 0 or int(step) == steps:

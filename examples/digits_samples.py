@@ -1,6 +1,6 @@
 """Draws ten samples of each digit with the generator alone, restored out of the GAN's checkpoint.
 
-    python examples/digits_samples.py [FOLDER]
+python examples/digits_samples.py [FOLDER]
 """
 
 import sys

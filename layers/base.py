@@ -18,7 +18,7 @@ import numpy as np
 
 from .. import constraints, dtypes, initializers, nest, regularizers, symbolic
 from ..configurable import Configurable, snake_case
-from ..context import context, quiet, scoped
+from ..context import context, scoped
 from ..dimensions import BATCH, unknown
 from ..errors import describe, suggest
 from ..ops import creation
@@ -47,7 +47,7 @@ def _building(build: Callable[..., None]) -> Callable[..., None]:
     def wrapped(self: Layer, *args: Any, **kwargs: Any) -> None:
         with scoped(scope=_with(self), recorders=(), symbolic_call=False):
             build(self, *args, **kwargs)
-        names = build_parameters(type(self))
+        names = build_parameters(type(self).build)
         self.built_shapes = {**dict(zip(names, args, strict=False)), **kwargs}
         self.built = True
         self.resolve_pending()
@@ -101,7 +101,9 @@ class Layer(Trackable, Configurable):
         cls = type(self)
         for unknown_name, value in kwargs.items():
             known = list(inspect.signature(cls.__init__).parameters)[1:] + ["name", "trainable", "dtype"]
-            raise ValueError(f"{cls.__name__}: unknown argument {unknown_name}={value!r}.{suggest(unknown_name, known)}")
+            raise ValueError(
+                f"{cls.__name__}: unknown argument {unknown_name}={value!r}.{suggest(unknown_name, known)}"
+            )
         if name is not None and (not isinstance(name, str) or not name or "/" in name):
             raise ValueError(f"{cls.__name__}: expected a name without '/', got {name!r}.")
         self.name = name or _display_name(cls)
@@ -288,7 +290,9 @@ class Layer(Trackable, Configurable):
         if self.built:
             return self._invoke(args, kwargs)
         if not self._initialized:
-            raise RuntimeError(f"{type(self).__name__}: expected super().__init__() to be called in __init__, which it is not.")
+            raise RuntimeError(
+                f"{type(self).__name__}: expected super().__init__() to be called in __init__, which it is not."
+            )
         journal = [] if context.journal is None else context.journal
         journal.append((self, dict(vars(self))))
         with scoped(journal=journal):
@@ -300,15 +304,22 @@ class Layer(Trackable, Configurable):
                 raise
 
     def _invoke(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if not args and (names := call_signature(type(self)).names) and names[0] in kwargs:
+        if not args and (names := call_signature(type(self).call).names) and names[0] in kwargs:
             kwargs = dict(kwargs)
             args = (kwargs.pop(names[0]),)
         first = args[0] if args else None
-        if type(first) is not Tensor or first.dtype is not self._dtype or self.input_spec is not None:
+        spec = self.input_spec
+        if not (
+            type(first) is Tensor
+            and first._array.dtype is self._dtype
+            and (spec is None or (type(spec) is InputSpec and spec.fits(first)))
+        ):
             first = self._take(first)
             args = (first, *args[1:]) if args else ()
         if context.symbolic_call or not (
-            type(first) is AbstractTensor or (type(first) is not Tensor or len(args) > 1 or kwargs) and symbolic.symbols((args, kwargs))
+            type(first) is AbstractTensor
+            or (type(first) is not Tensor or len(args) > 1 or kwargs)
+            and symbolic.symbols((args, kwargs))
         ):
             return self._run(*args, **kwargs)
         return symbolic.call(self, self._run_symbolic, args, kwargs)
@@ -325,7 +336,12 @@ class Layer(Trackable, Configurable):
         return nest.map_structure(self._cast, data) if self.autocast else data
 
     def _cast(self, x: Any) -> Any:
-        if isinstance(x, Operand) and x.dtype != self._dtype and dtypes.is_float(x.dtype) and dtypes.is_float(self._dtype):
+        if (
+            isinstance(x, Operand)
+            and x.dtype != self._dtype
+            and dtypes.is_float(x.dtype)
+            and dtypes.is_float(self._dtype)
+        ):
             return cast(x, dtype=self._dtype)
         return x
 
@@ -344,18 +360,21 @@ class Layer(Trackable, Configurable):
     def _run_symbolic(self, *args: Any, **kwargs: Any) -> Any:
         """The outputs for symbols: by the layer's own shape computation if it has one, else by running `call`."""
         cls = type(self)
-        if cls.compute_output_spec is Layer.compute_output_spec and cls.compute_output_shape is Layer.compute_output_shape:
+        if (
+            cls.compute_output_spec is Layer.compute_output_spec
+            and cls.compute_output_shape is Layer.compute_output_shape
+        ):
             return self._run(*args, **kwargs)
         self._ensure_built(args, kwargs)
         return self.compute_output_spec(*args, **kwargs)
 
     def _ensure_built(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if not self.built:
-            self.build(**build_shapes(type(self), args, kwargs))
+            self.build(**build_shapes(self, args, kwargs))
 
     def _run(self, *args: Any, **kwargs: Any) -> Any:
         self._ensure_built(args, kwargs)
-        signature = call_signature(type(self))
+        signature = call_signature(type(self).call)
         training = signature.resolve_training(args, kwargs)
         if kwargs or signature.takes_training:
             kwargs = signature.prepare(args, kwargs, training)
@@ -367,12 +386,13 @@ class Layer(Trackable, Configurable):
         scope, before = context.scope, context.training
         context.scope, context.training = (*scope, self), training
         try:
-            with quiet():
-                outputs = self.call(*args, **kwargs)
-                if self.activity_regularizer is not None:
-                    self.add_loss([self.activity_regularizer(y) for y in nest.flatten(outputs)])
+            outputs = self.call(*args, **kwargs)
+            if self.activity_regularizer is not None:
+                self.add_loss([self.activity_regularizer(y) for y in nest.flatten(outputs)])
         except Exception as error:
-            error.add_note(f"In {self._title()} ({self.path}), called on {describe(args[0]) if len(args) == 1 else describe(args)}.")
+            error.add_note(
+                f"In {self._title()} ({self.path}), called on {describe(args[0]) if len(args) == 1 else describe(args)}."
+            )
             raise
         finally:
             context.scope, context.training = scope, before
@@ -382,10 +402,12 @@ class Layer(Trackable, Configurable):
 
     def _attach_mask(self, outputs: Any, inputs: Any, mask: Any) -> None:
         if mask is not None and not self.supports_masking and type(self).compute_mask is Layer.compute_mask:
-            if not call_signature(type(self)).takes_mask:
+            if not call_signature(type(self).call).takes_mask:
                 warnings.warn(f"{self._title()} does not support masks; the mask of its input ends here.", stacklevel=2)
         new = self.compute_mask(inputs, mask)
-        for y, m in zip(nest.flatten(outputs), nest.flatten(new) if nest.is_nested(new) else itertools.repeat(new), strict=False):
+        for y, m in zip(
+            nest.flatten(outputs), nest.flatten(new) if nest.is_nested(new) else itertools.repeat(new), strict=False
+        ):
             if isinstance(y, (Tensor, AbstractTensor)) and getattr(y, "_mask", None) is None:
                 y._mask = m
 

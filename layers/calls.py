@@ -56,16 +56,16 @@ class CallSignature:
 
 
 @functools.cache
-def call_signature(cls: type) -> CallSignature:
+def call_signature(call: Callable[..., Any]) -> CallSignature:
     """The signature of a layer class's `call`, read once."""
-    return CallSignature(cls.call)  # type: ignore[attr-defined]
+    return CallSignature(call)
 
 
 @functools.cache
-def build_parameters(cls: type) -> list[str]:
+def build_parameters(build: Callable[..., Any]) -> list[str]:
     """The names of the shapes that a layer class's `build` takes."""
-    build = inspect.unwrap(cls.build)  # type: ignore[attr-defined]
-    return [p.name for p in list(inspect.signature(build).parameters.values())[1:] if p.kind is not p.VAR_KEYWORD]
+    parameters = list(inspect.signature(inspect.unwrap(build)).parameters.values())[1:]
+    return [p.name for p in parameters if p.kind is not p.VAR_KEYWORD]
 
 
 def shape_of(value: Any) -> Any:
@@ -73,10 +73,10 @@ def shape_of(value: Any) -> Any:
     return nest.map_structure(lambda leaf: getattr(leaf, "shape", None), value)
 
 
-def build_shapes(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+def build_shapes(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     """The shapes for `build`: the first argument's if it takes one, else `<argument>_shape` for each it names."""
-    wanted = build_parameters(cls)
-    names = call_signature(cls).names
+    wanted = build_parameters(type(layer).build)
+    names = call_signature(type(layer).call).names
     given = {**dict(zip(names, args, strict=False)), **kwargs}
     if len(wanted) <= 1:
         return {name: shape_of(next(iter(given.values()), None)) for name in wanted}

@@ -53,7 +53,7 @@ class BaseConvolution(Layer):
         """The axis of the channels, from the end if they are last."""
         return -1 if self.data_format == "channels_last" else 1
 
-    def make_weights(self, channels: int, kernel_shape: tuple[int, ...]) -> None:
+    def make_weights(self, channels: int, kernel_shape: tuple[Any, ...]) -> None:
         """The kernel and the bias, and the input the layer takes from now on."""
         self.kernel = self._weight("kernel", kernel_shape, *self.kernel_options)
         self.bias = self._weight("bias", (self.filters,), *self.bias_options) if self.use_bias else None
@@ -146,7 +146,7 @@ class Conv2D(BaseConvolution):
             raise ValueError(
                 f"{self._title()}: the input's channels must be a multiple of groups = {self.groups}, got {channels}."
             )
-        depth = channels if channels is None else channels // self.groups
+        depth = None if channels is None else channels // self.groups
         self.make_weights(channels, (*self.kernel_size, depth, self.filters))
 
     def call(self, inputs: Any) -> Any:

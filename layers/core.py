@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-
 from .. import activations, ops
 from ..tensor import Tensor
 from .arguments import positive

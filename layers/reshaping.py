@@ -116,8 +116,11 @@ class Concatenate(Layer):
         axis = self.axis + rank if self.axis < 0 else self.axis
         others = [[size for i, size in enumerate(shape) if i != axis] for shape in shapes]
         if any(
-            len(mine) != len(others[0]) or any(None not in (a, b) and a != b for a, b in zip(mine, others[0], strict=True))
+            len(mine) != len(others[0])
+            or any(None not in (a, b) and a != b for a, b in zip(mine, others[0], strict=True))
             for mine in others
         ):
-            raise ValueError(f"{self._title()}: expected equal shapes except along axis {self.axis}, got {describe(inputs)}.")
+            raise ValueError(
+                f"{self._title()}: expected equal shapes except along axis {self.axis}, got {describe(inputs)}."
+            )
         return ops.concatenate(inputs, self.axis)

@@ -7,6 +7,7 @@ options is one line, `class Name(FunctionLoss, function=name)`, whose constructo
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -92,21 +93,20 @@ class Loss(Configurable):
 
     def _values(self, y_true: Any, y_pred: Any, sample_weight: Any) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """The loss of each example, its weight with the mask in it, and the mask; the latter two may be None."""
-        mask = getattr(y_pred, "_mask", None)
+        given = getattr(y_pred, "_mask", None)
         y_pred = ops.convert_to_tensor(y_pred, self.dtype) if self._exact_dtype else at_least_float32(y_pred)
         values = ops.convert_to_tensor(self.call(ops.convert_to_tensor(y_true, y_pred.dtype), y_pred))
-        own = getattr(values, "_mask", None)
-        if own is not None:
-            mask = own if mask is None else fit(mask, values, self, "a mask") * fit(own, values, self, "a mask")
+        masks = [fit(m, values, self, "a mask") for m in (given, getattr(values, "_mask", None)) if m is not None]
+        mask = functools.reduce(ops.multiply, masks) if masks else None
         return values, combined(values, sample_weight, mask, self), mask
 
-    def _halves(self, values: Tensor, weight: Tensor | None, mask: Any) -> tuple[Tensor, Any]:
+    def _halves(self, values: Tensor, weight: Tensor | None, mask: Tensor | None) -> tuple[Tensor, Any]:
         total = ops.sum(values if weight is None else values * weight)
         if self.reduction == "sum":
             return total, None
         if self.reduction == "mean_with_sample_weight":
             return total, amount(weight, values)
-        return total, amount(None if mask is None else fit(mask, values, self, "a mask"), values)
+        return total, amount(mask, values)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}, reduction={self.reduction!r}>"

@@ -119,10 +119,11 @@ def check_range(name: str, labels: Tensor, classes: Any) -> None:
         return
     wrong = ~((values >= 0) & (values < classes) & (values == np.floor(values)))
     at = tuple(int(i) for i in np.argwhere(wrong)[0])
+    label = values[at].item()
     raise Mismatch(
         name,
-        f"expected integer labels in [0, {classes}), one for each of the {classes} classes, got {values[at]:g} at "
-        f"{at}. Labels count from 0; ignore_class leaves one out.",
+        f"expected integer labels in [0, {classes}), for the {classes} classes of y_pred, got "
+        f"{label if label % 1 else int(label)} at {at}. Labels count from 0; ignore_class leaves one out.",
     )
 
 

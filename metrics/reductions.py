@@ -19,7 +19,7 @@ from .base import Metric
 
 def _accumulable(values: TensorLike) -> Tensor:
     """The values in float64, cut off from gradients."""
-    return ops.stop_gradient(ops.convert_to_tensor(values, "float64"))
+    return ops.convert_to_tensor(ops.stop_gradient(values), "float64")
 
 
 class Sum(Metric):

@@ -27,7 +27,9 @@ def by_output(spec: Any, names: list[str], kind: str) -> list[Any]:
     if isinstance(spec, dict):
         for key in spec:
             if key not in names:
-                raise ValueError(f"compile: the {kind} names the output {key!r}, but the outputs are {names}.{suggest(key, names)}")
+                raise ValueError(
+                    f"compile: the {kind} names the output {key!r}, but the outputs are {names}.{suggest(key, names)}"
+                )
         return [spec.get(name) for name in names]
     if isinstance(spec, (list, tuple)):
         if len(spec) != len(names):
@@ -106,15 +108,17 @@ class CompiledLoss(Trackable):
         labels = flat_outputs(y_true, labelled if len(nest.flatten(y_true)) == len(labelled) else names, "labels y")
         weights = _weights_for(sample_weight, labelled)
         total: Any = None
-        remaining = iter(labels) if len(labels) == len(labelled) else iter(
-            [label for label, (_, loss, _) in zip(labels, bound, strict=True) if loss is not None]
+        remaining = (
+            iter(labels)
+            if len(labels) == len(labelled)
+            else iter([label for label, (_, loss, _) in zip(labels, bound, strict=True) if loss is not None])
         )
         for prediction, (name, loss, factor) in zip(predictions, bound, strict=True):
             if loss is None:
                 continue
             value = loss(next(remaining), prediction, weights[name])
             if name in self.by_output:
-                self.by_output[name].update_state(value, sample_weight=dims(prediction)[0])
+                self.by_output[name].update_state(value, sample_weight=int(dims(prediction)[0]))
             value = value if factor == 1.0 else value * factor
             total = value if total is None else total + value
         return total

@@ -35,6 +35,10 @@ class Trainer(Trackable):
     compiled = False
     stop_training = False
     optimizer: Any = None
+    compiled_loss: CompiledLoss
+    compiled_metrics: CompiledMetrics
+    compiled_weighted_metrics: CompiledMetrics
+    shuffle_generator: SeedGenerator
 
     def compile(
         self,
@@ -63,7 +67,9 @@ class Trainer(Trackable):
           ValueError: for an unknown name or a value that is not supported; the model keeps what it was compiled with.
         """
         if steps_per_execution != 1:
-            raise ValueError(f"compile: expected steps_per_execution=1, got {steps_per_execution!r}; steps run one by one.")
+            raise ValueError(
+                f"compile: expected steps_per_execution=1, got {steps_per_execution!r}; steps run one by one."
+            )
         if jit_compile not in ("auto", False, None):
             raise ValueError(f"compile: expected jit_compile='auto' or False, got {jit_compile!r}; steps run eagerly.")
         made = (
@@ -88,7 +94,12 @@ class Trainer(Trackable):
         if not self.compiled:
             return []
         loss = self.compiled_loss
-        return [loss.total, *loss.by_output.values(), *self.compiled_metrics.metrics, *self.compiled_weighted_metrics.metrics]
+        return [
+            loss.total,
+            *loss.by_output.values(),
+            *self.compiled_metrics.metrics,
+            *self.compiled_weighted_metrics.metrics,
+        ]
 
     @property
     def metrics_names(self) -> list[str]:
@@ -119,7 +130,9 @@ class Trainer(Trackable):
         for term in self.losses:  # type: ignore[attr-defined]
             total = term if total is None else total + term
         if total is None:
-            raise ValueError(f"{type(self).__name__}: nothing to minimize: expected a loss in compile() or add_loss() in a layer.")
+            raise ValueError(
+                f"{type(self).__name__}: nothing to minimize: expected a loss in compile() or add_loss() in a layer."
+            )
         return total
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
@@ -137,7 +150,9 @@ class Trainer(Trackable):
             loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)
         variables = self.trainable_variables  # type: ignore[attr-defined]
         if not variables:
-            raise ValueError(f"{type(self).__name__}: expected trainable variables, got none. Is `trainable` off everywhere?")
+            raise ValueError(
+                f"{type(self).__name__}: expected trainable variables, got none. Is `trainable` off everywhere?"
+            )
         gradients = tape.gradient(loss, variables)
         self.optimizer.apply(gradients, variables)
         self.compiled_loss.total.update_state(loss, sample_weight=_rows(x))
@@ -157,7 +172,9 @@ class Trainer(Trackable):
 
     def _check_compiled(self, method: str) -> None:
         if not self.compiled:
-            raise ValueError(f"{type(self).__name__}: expected compile() before {method}(). Call model.compile(optimizer, loss).")
+            raise ValueError(
+                f"{type(self).__name__}: expected compile() before {method}(). Call model.compile(optimizer, loss)."
+            )
 
     def fit(
         self,
@@ -218,8 +235,10 @@ class Trainer(Trackable):
             source = batches(iter_forever(source) if hasattr(source, "split") else x, steps=steps_per_epoch)
         validation = None
         if validation_data is not None:
-            parts = validation_data if isinstance(validation_data, (tuple, list)) else (validation_data,)
-            validation = batches(*parts, batch_size=validation_batch_size or (batch_size if len(parts) > 1 else None), steps=validation_steps)
+            is_tuple = isinstance(validation_data, (tuple, list))
+            val_x, val_y, val_weight = unpack(tuple(validation_data) if is_tuple else validation_data)
+            val_size = validation_batch_size or (batch_size if is_tuple else None)
+            validation = batches(val_x, val_y, val_weight, val_size, validation_steps)
         history = History()
         params = {"verbose": resolve_verbose(verbose), "epochs": epochs, "steps": len(source)}
         shown = [ProgressBar()] if params["verbose"] else []
@@ -352,4 +371,3 @@ def _numbers(results: dict[str, Any]) -> dict[str, float]:
 
 def _numbers_of(results: dict[str, Any]) -> Any:
     return lambda: _numbers(results)
-

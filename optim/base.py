@@ -1,9 +1,8 @@
 """Optimizer: the base of every optimizer.
 
 An optimizer of the library is a tuple of `slots` and a `rule`, a pure function made of operations from a value, its
-gradient and its slots to the new ones; the base moves the state. Slots belong to a variable, found by its identity, held
-strongly, never by its position. A step is checked as a whole before it changes anything. `optimizer.variables` shows the
-state.
+gradient and its slots to the new ones; the base moves the state. Slots belong to a variable, found by its identity and
+never by its position. A step is checked as a whole before it changes anything. `optimizer.variables` shows the state.
 """
 
 from __future__ import annotations
@@ -115,7 +114,7 @@ class Optimizer(Trackable, Configurable):
         """The slots in the order in which `variables` lists them: group by group, within one variable by variable."""
         return (self.slots,)
 
-    def rule(self, value: Any, grad: Any, step: Any, learning_rate: Any, *args: Any, **slots: Any) -> Any:
+    def rule(self, value: Any, grad: Any, step: Any, learning_rate: Any, *_: Any, **slots: Any) -> Any:
         """The new value of a variable and its new slots, in the order of `slots`; made of operations alone.
 
         Args:
@@ -349,7 +348,8 @@ class Optimizer(Trackable, Configurable):
         """A gradient as a tensor of the variable's dtype, after a look at its shape."""
         if grad is None:
             return None
-        gradient = ops.convert_to_tensor(grad, variable.dtype)
+        fits = type(grad) is Tensor and grad.dtype == variable.dtype
+        gradient = grad if fits else ops.convert_to_tensor(grad, variable.dtype)
         if gradient.shape != variable.shape:
             raise ValueError(
                 f"{self._label}: expected a gradient of shape {variable.shape} for the variable {variable.path!r}, got "

@@ -17,19 +17,24 @@ def reraise(name):
 
 
 MODULES = ["eagerly", *(found.name for found in pkgutil.walk_packages(eagerly.__path__, "eagerly.", reraise))]
-# What an example may use without importing it, beside its own module's names.
-GIVEN = {"eagerly": eagerly, "np": np}
+# What an example may use without importing it, unless its own module has another thing of that name.
+GIVEN = {
+    **{name: value for name, value in vars(eagerly.layers).items() if not name.startswith("_")},
+    **{name: getattr(eagerly, name) for name in dir(eagerly) if not name.startswith("_")},
+    "eagerly": eagerly,
+    "np": np,
+}
 
 
 def examples(module):
     """The module's doctests, those of objects that stand where a function would (an op is a Primitive) included."""
-    tests = doctest.DocTestFinder(exclude_empty=True).find(module, extraglobs=GIVEN)
+    tests = doctest.DocTestFinder(exclude_empty=True).find(module, globs={**GIVEN, **vars(module)})
     found = {test.name for test in tests}
     for name, value in vars(module).items():
         path = f"{module.__name__}.{name}"
         text = inspect.getdoc(value) if getattr(value, "__module__", None) == module.__name__ else None
         if text and path not in found and text != inspect.getdoc(type(value)):
-            test = doctest.DocTestParser().get_doctest(text, {**vars(module), **GIVEN}, path, module.__file__, 0)
+            test = doctest.DocTestParser().get_doctest(text, {**GIVEN, **vars(module)}, path, module.__file__, 0)
             tests.append(test)
     return [test for test in tests if test.examples]
 

@@ -14,8 +14,6 @@ from typing import Any
 
 import numpy as np
 
-MAX_RANK = 32  # H5S_MAX_RANK
-
 
 @dataclass
 class Entry:

@@ -15,8 +15,8 @@ def in_notebook() -> bool:
 
 def progress_bar(total: int | None, description: str) -> Any:
     """A bar over `total` steps (None if unknown) with `update`, `set_postfix_str` and `close`."""
-    if in_notebook() and importlib.util.find_spec("ipywidgets") is not None:
-        from tqdm.notebook import tqdm
-    else:
-        from tqdm.std import tqdm
-    return tqdm(total=total, desc=description, file=sys.stdout, dynamic_ncols=True, leave=True, mininterval=0.1)
+    from tqdm import notebook, std
+
+    widget = in_notebook() and importlib.util.find_spec("ipywidgets") is not None
+    bar: Any = notebook.tqdm if widget else std.tqdm
+    return bar(total=total, desc=description, file=sys.stdout, dynamic_ncols=True, leave=True, mininterval=0.1)

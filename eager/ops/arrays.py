@@ -25,7 +25,9 @@ def resolve_shape(old: Shape, new: Sequence[Any]) -> Shape:
     Raises:
       ValueError: if the numbers of elements cannot agree.
     """
-    sizes: list[Size] = [-1 if size is None else size if isinstance(size, dimensions.Dim) else int(size) for size in new]
+    sizes: list[Size] = [
+        -1 if size is None else size if isinstance(size, dimensions.Dim) else int(size) for size in new
+    ]
     total = dimensions.product(old)
     free = [i for i, size in enumerate(sizes) if isinstance(size, int) and size == -1]
     if len(free) > 1:
@@ -168,7 +170,7 @@ def getitem(x: TensorLike, *index: Any, key: Any) -> Any:
     return np.asarray(x)[indexing.fill(key, index)]
 
 
-@primitive(shape=lambda g, *index, key, shape: AbstractTensor(tuple(shape), g.dtype), may_warn=True)
+@primitive(shape=lambda g, *index, key, shape: AbstractTensor(tuple(shape), g.dtype))
 def scatter(g: TensorLike, *index: Any, key: Any, shape: Sequence[Any]) -> Any:
     """Zeros of the given shape with the values added at `key`; the dual of `getitem`."""
     g = np.asarray(g)
@@ -222,7 +224,7 @@ def take_along_axis(x: TensorLike, indices: TensorLike, axis: int) -> Any:
     return np.take_along_axis(np.asarray(x), np.asarray(indices), axis)
 
 
-@primitive(shape=lambda g, indices, axis, shape: AbstractTensor(tuple(shape), g.dtype), may_warn=True)
+@primitive(shape=lambda g, indices, axis, shape: AbstractTensor(tuple(shape), g.dtype))
 def add_along_axis(g: TensorLike, indices: TensorLike, axis: int, shape: Sequence[Any]) -> Any:
     """Zeros of the given shape with the values added at `indices` along an axis; the dual of `take_along_axis`."""
     g = np.asarray(g)

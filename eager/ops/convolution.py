@@ -77,7 +77,9 @@ def conv(
     *window, depth, filters = dims(kernel)
     rank = len(window)
     if x.ndim != rank + 2:
-        raise ValueError(f"conv: expected inputs with {rank + 2} axes for the kernel {describe(kernel)}, got {describe(inputs)}.")
+        raise ValueError(
+            f"conv: expected inputs with {rank + 2} axes for the kernel {describe(kernel)}, got {describe(inputs)}."
+        )
     channels = dims(x)[-1]
     if channels % depth or filters % (channels // depth):
         raise ValueError(

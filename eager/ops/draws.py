@@ -38,7 +38,7 @@ def philox(counter: np.ndarray[Any, Any], key: np.ndarray[Any, Any]) -> np.ndarr
 def random_bits(state: TensorLike, shape: Sequence[Any]) -> Any:
     """32 random bits for each element; `state` holds the key and the number of the draw as two uint64."""
     key, draw = np.asarray(state, np.uint64)
-    size = int(dimensions.product(shape))  # type: ignore[arg-type]
+    size = int(dimensions.product(shape))
     blocks = np.arange(-(-size // 4), dtype=np.uint64)
     counter = np.empty((4, len(blocks)), np.uint64)
     counter[0], counter[1] = blocks & _MASK, blocks >> _SHIFT

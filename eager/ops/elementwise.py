@@ -16,9 +16,9 @@ from ..tensor import AbstractTensor, TensorLike
 from . import rules
 from .reductions import unbroadcast
 
-FLOAT = {"shape": rules.same_as_input, "promote": promote_to_float, "may_warn": True}
-ARITHMETIC = {"shape": rules.broadcast, "promote": promote_together, "may_warn": True}
-INTEGRAL = {"shape": rules.broadcast, "promote": promote_numbers, "may_warn": True}
+FLOAT = {"shape": rules.same_as_input, "promote": promote_to_float}
+ARITHMETIC = {"shape": rules.broadcast, "promote": promote_together}
+INTEGRAL = {"shape": rules.broadcast, "promote": promote_numbers}
 COMPARISON = {"shape": rules.compare, "promote": promote_together}
 
 
@@ -67,7 +67,7 @@ def multiply(x1: TensorLike, x2: TensorLike) -> Any:
 multiply.defvjp(lambda g, y, x1, x2: unbroadcast(g * x2, x1), lambda g, y, x1, x2: unbroadcast(g * x1, x2))
 
 
-@primitive(shape=rules.broadcast, promote=promote_to_float, may_warn=True)
+@primitive(shape=rules.broadcast, promote=promote_to_float)
 def divide(x1: TensorLike, x2: TensorLike) -> Any:
     """x1 / x2."""
     return np.divide(x1, x2)
@@ -156,15 +156,13 @@ def absolute(x: TensorLike) -> Any:
     return np.absolute(x)
 
 
-absolute.defvjp(lambda g, y, x: g * sign(x))
-
-
 @primitive(shape=rules.same_as_input)
 def sign(x: TensorLike) -> Any:
     """-1, 0 or 1."""
     return np.sign(x)
 
 
+absolute.defvjp(lambda g, y, x: g * sign(x))
 sign.defvjp(None)
 
 
@@ -213,7 +211,7 @@ def sqrt(x: TensorLike) -> Any:
 sqrt.defvjp(lambda g, y, x: g * 0.5 / y)
 
 
-@primitive(shape=rules.same_as_input, promote=promote_numbers, may_warn=True)
+@primitive(shape=rules.same_as_input, promote=promote_numbers)
 def square(x: TensorLike) -> Any:
     """x · x."""
     return np.square(x)
@@ -228,15 +226,13 @@ def sin(x: TensorLike) -> Any:
     return np.sin(x)
 
 
-sin.defvjp(lambda g, y, x: g * cos(x))
-
-
 @primitive(**FLOAT)
 def cos(x: TensorLike) -> Any:
     """The cosine of x radians."""
     return np.cos(x)
 
 
+sin.defvjp(lambda g, y, x: g * cos(x))
 cos.defvjp(lambda g, y, x: -g * sin(x))
 
 
@@ -429,6 +425,6 @@ def log_sigmoid(x: TensorLike) -> Any:
 
 def round_to(x: TensorLike, decimals: int = 0) -> Any:
     """x rounded to decimals; halves go to the even neighbour. Integers stay integers."""
-    dtype = x.dtype  # type: ignore[union-attr]
+    dtype = x.dtype
     rounded = rint(x) if not decimals else rint(multiply(x, 10.0**decimals)) / 10.0**decimals
     return rounded if rounded.dtype == dtype else cast(rounded, dtype=dtype)

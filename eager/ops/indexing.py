@@ -33,12 +33,20 @@ def split(key: Any) -> tuple[tuple[Any, ...], list[Any]]:
     """The key as a tuple with places, and the arrays that belong there."""
     items, arrays = [], []
     for item in key if isinstance(key, tuple) else (key,):
-        if isinstance(item, Operand) and not item.ndim and item.dtype.kind in "iu" and not isinstance(item, AbstractTensor):
+        if (
+            isinstance(item, Operand)
+            and not item.ndim
+            and item.dtype.kind in "iu"
+            and not isinstance(item, AbstractTensor)
+        ):
             items.append(int(item))  # type: ignore[call-overload]
         elif isinstance(item, (list, np.ndarray, Operand)):
-            array = item if isinstance(item, Operand) else np.array(item, np.intp) if len(item) == 0 else to_array(item)
+            empty = isinstance(item, list) and np.size(item) == 0
+            array = item if isinstance(item, Operand) else np.array(item, np.intp) if empty else to_array(item)
             if array.dtype.kind not in "iub":
-                raise IndexError(f"Only integers, slices, None, ... and integer or boolean arrays index, got {describe(item)}.")
+                raise IndexError(
+                    f"Only integers, slices, None, ... and integer or boolean arrays index, got {describe(item)}."
+                )
             items.append(PLACE)
             arrays.append(array)
         elif isinstance(item, slice):
@@ -49,7 +57,9 @@ def split(key: Any) -> tuple[tuple[Any, ...], list[Any]]:
         elif item is None or item is Ellipsis or isinstance(item, (int, np.integer)):
             items.append(item)
         else:
-            raise IndexError(f"Only integers, slices, None, ... and integer or boolean arrays index, got {describe(item)}.")
+            raise IndexError(
+                f"Only integers, slices, None, ... and integer or boolean arrays index, got {describe(item)}."
+            )
     return tuple(items), arrays
 
 
@@ -106,7 +116,10 @@ def result_shape(shape: Shape, arrays: tuple[Any, ...], key: tuple[Any, ...]) ->
         axis += _axes_used(item)
     if position is not None:
         place = 0 if separated else position
-        result[place:place] = dimensions.broadcast(*advanced)
+        try:
+            result[place:place] = dimensions.broadcast(*advanced)
+        except ValueError as error:
+            raise IndexError(f"indices of {error}") from None
     return tuple(result)
 
 
@@ -124,6 +137,4 @@ def _index_shape(item: Any, shape: Shape, axis: int) -> Shape:
         if isinstance(size, int) and not -size <= item < size:
             raise IndexError(f"index {item} is out of bounds for axis {axis} of size {size}")
         return ()
-    if item.dtype.kind == "b":
-        return (dimensions.unknown("nonzero") if isinstance(item, AbstractTensor) else int(np.count_nonzero(item)),)
-    return item.dims if isinstance(item, AbstractTensor) else tuple(item.shape)
+    return (dimensions.unknown("nonzero"),) if item.dtype.kind == "b" else item.dims

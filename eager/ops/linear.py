@@ -20,11 +20,11 @@ from . import arrays, rules
 from .reductions import unbroadcast
 
 
-@primitive(shape=rules.matmul, promote=promote_together, may_warn=True)
+@primitive(shape=rules.matmul, promote=promote_together)
 def matmul(x1: TensorLike, x2: TensorLike) -> Any:
     """The matrix product x1 @ x2 over the last two axes; a vector is a row on the left, a column on the right."""
     y = np.matmul(x1, x2)
-    return y if y.dtype == x1.dtype else y.astype(x1.dtype)  # type: ignore[union-attr] # bfloat16 comes as float32
+    return y if y.dtype == x1.dtype else y.astype(x1.dtype)  # bfloat16 comes as float32
 
 
 def _as_matrices(g: Any, a: Any, b: Any) -> tuple[Any, Any, Any]:
@@ -83,7 +83,7 @@ def unfold(x: TensorLike, window: Sequence[int], strides: Sequence[int], dilatio
     steps = x.strides[1:-1]
     return np.lib.stride_tricks.as_strided(
         x,
-        (x.shape[0], *counts, *window, x.shape[-1]),  # type: ignore[arg-type]
+        (x.shape[0], *counts, *window, x.shape[-1]),
         (
             x.strides[0],
             *(step * stride for step, stride in zip(steps, strides, strict=True)),
@@ -94,7 +94,7 @@ def unfold(x: TensorLike, window: Sequence[int], strides: Sequence[int], dilatio
     )
 
 
-@primitive(shape=_folded, may_warn=True)
+@primitive(shape=_folded)
 def fold(g: TensorLike, space: Sequence[Any], strides: Sequence[int], dilation: Sequence[int]) -> Any:
     """Windows added into an image of the given extent: the dual of `unfold`."""
     g = np.asarray(g)
@@ -139,7 +139,7 @@ def max_pool_windows(x: TensorLike, window: Sequence[int], strides: Sequence[int
     best = where = None
     for position, place in enumerate(itertools.product(*map(range, window))):
         key = tuple(
-            slice(i, i + (n - 1) * stride + 1 if n else i, stride)  # type: ignore[operator]
+            slice(i, i + (n - 1) * stride + 1 if n else i, stride)
             for i, n, stride in zip(place, counts, strides, strict=True)
         )
         candidate = x[(slice(None), *key)]

@@ -12,7 +12,7 @@ from .. import dimensions, dtypes
 from ..errors import describe
 from ..primitive import cast
 from ..tensor import AbstractTensor, TensorLike, dims
-from . import arrays, creation, linear, reductions
+from . import arrays, creation, linear, reductions, rules
 from .elementwise import (
     absolute,
     clip,
@@ -42,12 +42,12 @@ def relu6(x: TensorLike) -> Any:
 
 def leaky_relu(x: TensorLike, negative_slope: float = 0.2) -> Any:
     """x if x > 0, else negative_slope · x."""
-    return where(x > 0, x, x * negative_slope)  # type: ignore[operator]
+    return where(x > 0, x, x * negative_slope)
 
 
 def elu(x: TensorLike, alpha: float = 1.0) -> Any:
     """x if x > 0, else alpha · (exp(x) - 1)."""
-    return where(x > 0, x, alpha * expm1(minimum(x, 0)))  # type: ignore[operator]
+    return where(x > 0, x, alpha * expm1(where(x > 0, 0, x)))
 
 
 def selu(x: TensorLike) -> Any:
@@ -72,7 +72,7 @@ def softsign(x: TensorLike) -> Any:
 
 def hard_sigmoid(x: TensorLike) -> Any:
     """relu6(x + 3) / 6."""
-    return relu6(x + 3) / 6.0  # type: ignore[operator]
+    return relu6(x + 3) / 6.0
 
 
 def hard_silu(x: TensorLike) -> Any:
@@ -102,11 +102,14 @@ def logsumexp(x: TensorLike, axis: reductions.Axis = None, keepdims: bool = Fals
     highest = stop_gradient(reductions.max(x, axis=axis, keepdims=True))
     highest = where(equal(absolute(highest), float("inf")), 0, highest)
     total = log(reductions.sum(exp(x - highest), axis=axis, keepdims=True)) + highest
-    return total if keepdims else arrays.squeeze(total, reductions.rules.normalize_axes(axis, x.ndim))
+    return total if keepdims else arrays.squeeze(total, rules.normalize_axes(axis, x.ndim))
 
 
 def dense(
-    inputs: TensorLike, kernel: TensorLike, bias: TensorLike | None = None, activation: Callable[[Any], Any] | None = None
+    inputs: TensorLike,
+    kernel: TensorLike,
+    bias: TensorLike | None = None,
+    activation: Callable[[Any], Any] | None = None,
 ) -> Any:
     """activation(inputs @ kernel + bias)."""
     y = linear.matmul(inputs, kernel)
@@ -131,7 +134,7 @@ def batch_normalization(
     def along(vector: Any) -> Any:
         return vector if axis in (-1, rank - 1) else arrays.reshape(vector, newshape=place)
 
-    factor = 1.0 / sqrt(variance + epsilon)  # type: ignore[operator]
+    factor = 1.0 / sqrt(variance + epsilon)
     factor = factor if scale is None else factor * scale
     y = (x - along(mean)) * along(factor)
     return y if offset is None else y + along(offset)
@@ -154,9 +157,7 @@ def binary_crossentropy(target: TensorLike, output: TensorLike, from_logits: boo
     return -(target * log(output) + (1.0 - target) * log(1.0 - output))
 
 
-def categorical_crossentropy(
-    target: TensorLike, output: TensorLike, from_logits: bool = False, axis: int = -1
-) -> Any:
+def categorical_crossentropy(target: TensorLike, output: TensorLike, from_logits: bool = False, axis: int = -1) -> Any:
     """-sum(target · log(output)) along the axis of classes; probabilities are scaled to sum 1."""
     _check_same_shape(target, output, "categorical_crossentropy")
     if from_logits:
@@ -169,19 +170,19 @@ def sparse_categorical_crossentropy(
     target: TensorLike, output: TensorLike, from_logits: bool = False, axis: int = -1
 ) -> Any:
     """-log(output[target]) along the axis of classes, for integer targets of one axis less than the output."""
-    axis = reductions.rules.normalize_axis(axis, len(dims(output)))
+    axis = rules.normalize_axis(axis, len(dims(output)))
     classes = dims(output)[axis]
     if len(dims(target)) == len(dims(output)) and dimensions.same(dims(target)[axis], 1):
         target = arrays.squeeze(target, axis)
-    rows = AbstractTensor(reductions.rules.reduced_shape(dims(output), axis, False), output.dtype)  # type: ignore[union-attr]
+    rows = AbstractTensor(rules.reduced_shape(dims(output), axis, False), output.dtype)
     _check_same_shape(target, rows, f"sparse_categorical_crossentropy (classes along axis {axis})")
     target = cast(target, dtype=dtypes.INTX)
-    if not dtypes.is_float(output.dtype):  # type: ignore[union-attr]
+    if not dtypes.is_float(output.dtype):
         raise ValueError(f"sparse_categorical_crossentropy: expected floating-point output, got {describe(output)}.")
     if from_logits:
         logs = log_softmax(output, axis)
     else:
         output = output / reductions.sum(output, axis=axis, keepdims=True)
         logs = log(clip(output, EPSILON, 1 - EPSILON))
-    chosen = creation.one_hot(target, classes, axis=axis, dtype=output.dtype)  # type: ignore[union-attr,arg-type]
+    chosen = creation.one_hot(target, classes, axis=axis, dtype=output.dtype)
     return -reductions.sum(logs * chosen, axis=axis)

@@ -34,14 +34,20 @@ def public(function: Callable[P, Any]) -> Callable[P, Tensor]:
         data = [_convert(x, i in nested) for i, x in enumerate(args[:count])]
         if by_keyword:
             kwargs.update(zip(names[count:], args[count:], strict=False))
-            return _wrapped(function(*_with_tensor(data), **kwargs))  # type: ignore[arg-type]
-        return _wrapped(function(*_with_tensor(data), *args[count:], **kwargs))  # type: ignore[arg-type]
+            return _wrapped(function(*_with_tensor(data), **kwargs))
+        return _wrapped(function(*_with_tensor(data), *args[count:], **kwargs))
 
     @functools.wraps(target)
     def operation(*args: Any, **kwargs: Any) -> Any:
-        if len(args) == count and all_tensors(args):
-            result = function(*args, **kwargs)  # type: ignore[arg-type]
-            return result if type(result) is Tensor else _wrapped(result)
+        if len(args) == count or (len(args) > count and not by_keyword):
+            for x in args[:count]:
+                if type(x) is not Tensor and not (
+                    (isinstance(x, Operand) or x is None) and type(x) is not AbstractTensor
+                ):
+                    break
+            else:  # nothing has to be converted
+                result = function(*args, **kwargs)
+                return result if type(result) is Tensor else _wrapped(result)
         if kwargs and not kwargs.keys().isdisjoint(names[:count]):
             bound = inspect.signature(target).bind(*args, **kwargs)
             bound.apply_defaults()
@@ -52,14 +58,6 @@ def public(function: Callable[P, Any]) -> Callable[P, Tensor]:
         return run(*args, **kwargs)
 
     return operation
-
-
-def all_tensors(args: tuple[Any, ...]) -> bool:
-    """Whether nothing has to be converted."""
-    for x in args:
-        if type(x) is not Tensor:
-            return False
-    return True
 
 
 def _convert(x: Any, nested: bool) -> Any:

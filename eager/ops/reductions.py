@@ -28,11 +28,16 @@ def _same_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return dtype
 
 
-@primitive(shape=rules.reduction(_sum_dtype), may_warn=True)
+@primitive(shape=rules.reduction(_sum_dtype))
 def sum(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Any:
     """The sum over the axes."""
     x = np.asarray(x)
-    return np.sum(x, axis=axis if axis is None else rules.normalize_axes(axis, x.ndim), keepdims=keepdims, dtype=_sum_dtype(x.dtype))
+    return np.sum(
+        x,
+        axis=axis if axis is None else rules.normalize_axes(axis, x.ndim),
+        keepdims=keepdims,
+        dtype=_sum_dtype(x.dtype),
+    )
 
 
 def _spread(g: Any, x: Any, axis: Axis, keepdims: bool) -> Any:

@@ -4,11 +4,11 @@ import zlib
 
 import numpy as np
 import pytest
-from public_ops import ALIASES, CALLS, OTHERS, ROWS, public_names
 
 from eagerly import dtypes, nest, ops
 from eagerly.tensor import AbstractTensor, Tensor
 from eagerly.variable import Variable
+from public_ops import ALIASES, CALLS, OTHERS, ROWS, public_names
 
 
 def test_every_public_operation_has_a_row():
@@ -45,10 +45,14 @@ FLOAT = {**dict.fromkeys(("bool", "uint8", "int8", "int32"), "float32"), **{n: n
 TRUTH = dict.fromkeys((*SAME, "bool"), "bool")
 INDEX = dict.fromkeys((*SAME, "bool"), "int32")
 
-# The dtypes that `keras.ops` 3.15 gives (on KerasTensors and on PyTorch; where these differ, PyTorch's, which are real).
+# The dtypes that `keras.ops` 3.15 gives, on KerasTensors and on PyTorch; where these differ, PyTorch's.
 UNARY_DTYPES = [
     *(row for name in ("negative", "square", "relu", "round") for row in unary(name, **SAME)),
-    *(row for name in ("absolute", "max", "min", "ones_like", "zeros_like") for row in unary(name, bool="bool", **SAME)),
+    *(
+        row
+        for name in ("absolute", "max", "min", "ones_like", "zeros_like")
+        for row in unary(name, bool="bool", **SAME)
+    ),
     *(row for name in ("exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh") for row in unary(name, **FLOAT)),
     *(row for name in ("floor", "ceil", "mean", "var", "sigmoid", "logsumexp") for row in unary(name, **FLOAT)),
     *(row for name in ("isnan", "isinf", "isfinite", "logical_not", "any", "all") for row in unary(name, **TRUTH)),
@@ -68,7 +72,10 @@ def test_dtypes_of_unary_operations(name, given, expected):
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        *((name, "bool") for name in ("add", "multiply", "maximum", "minimum", "equal", "less", "logical_and", "matmul")),
+        *(
+            (name, "bool")
+            for name in ("add", "multiply", "maximum", "minimum", "equal", "less", "logical_and", "matmul")
+        ),
         *((name, "int32") for name in ("mod", "power", "floor_divide")),
         *((name, "float32") for name in ("divide", "divide_no_nan")),
     ],

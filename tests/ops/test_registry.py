@@ -5,15 +5,15 @@ import zlib
 
 import numpy as np
 import pytest
-from domains import DOMAINS, FLOATS
-from gradients import check_gradients
 
 import eagerly.random  # noqa: F401 - registers the random primitives
+from domains import DOMAINS, FLOATS
 from eagerly import dtypes, nest
 from eagerly.dimensions import Dim, unknown
 from eagerly.primitive import REGISTRY
 from eagerly.tape import GradientTape
 from eagerly.tensor import AbstractTensor, Tensor, wrap
+from gradients import check_gradients
 
 CASES = [(name, i) for name, domain in DOMAINS.items() for i in range(len(domain.cases))]
 TYPED = [(name, dtype) for name, domain in DOMAINS.items() for dtype in domain.dtypes]
@@ -217,7 +217,9 @@ def test_python_numbers_are_weak(name, number, swapped):
             expected = dtypes.result_type(expected, float)
         result = REGISTRY[name](*operands)
         assert result.dtype == expected
-        assert REGISTRY[name](*(v if v is number else AbstractTensor((3,), v.dtype) for v in operands)).dtype == expected
+        assert (
+            REGISTRY[name](*(v if v is number else AbstractTensor((3,), v.dtype) for v in operands)).dtype == expected
+        )
         bare = REGISTRY[name](*(v if v is number else v.numpy() for v in operands))
         assert bare.dtype == expected
         np.testing.assert_array_equal(bare, result.numpy())

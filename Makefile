@@ -17,13 +17,14 @@ install = rm -rf build/__editable__* && \
 	$(PIP) install --quiet $(PIP_ARGS) --config-settings editable_mode=strict --editable '.[$(1)]'
 
 .NOTPARALLEL:
-.PHONY: help dev demo test check format-check lint types architecture docs format wheel-test clean FORCE
+.PHONY: help dev demo test check bench format-check lint types architecture docs format wheel-test clean FORCE
 
 help:
 	@echo "make dev         set up .venv for work on eagerly"
 	@echo "make demo        train on the built-in digits"
 	@echo "make test        run the tests"
 	@echo "make check       format, lint, types, architecture, docs (each is a target too)"
+	@echo "make bench       measure start-up and the cost of a call"
 	@echo "make format      rewrite the files as format-check and lint want them"
 	@echo "make wheel-test  build the wheel and try it in an environment of its own"
 	@echo "make clean       remove everything that make has made"
@@ -35,6 +36,10 @@ demo: $(VENV)/demo-installed
 
 test: dev
 	$(BIN)/pytest -n 2 $(addprefix --ignore=,$(ARCHITECTURE_TESTS) $(DOCS_TESTS))
+
+bench: dev
+	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/dispatch.py
 
 check: format-check lint types architecture docs
 

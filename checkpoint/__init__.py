@@ -1,7 +1,7 @@
 """Object-graph checkpoints in HDF5 files.
 
 The objects' attributes name what is saved, so layers, models, optimizers and your own Trackables need no code for it.
-Reading trusts nothing: `format` verifies every byte that matters, `matching` compares the file with the objects, and
+Reading trusts nothing: `reading` verifies every byte that matters, `matching` compares the file with the objects, and
 only then does `restoring` assign. docs/checkpoint_format.md describes the file.
 """
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from ..errors import RestoreError, describe, suggest
 from ..trackable import Trackable, holds_trackable
-from .format import CheckpointFile, ObjectEntry, path_of
+from .format import ObjectEntry, path_of
 from .graph import edges, inside, walk
+from .reading import CheckpointFile
 from .restoring import Restoration, RestoreStatus, pending_paths
 from .writing import write
 

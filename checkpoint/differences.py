@@ -17,26 +17,24 @@ _MOST_LINES = 30
 
 def report(entries: list[ObjectEntry], plan: Plan) -> str:
     """The differences, one path a line."""
-    theirs = {path: _tensors_of_entry(entries, number) for path, number in plan.missing}
-    mine = {path: _tensors_of_object(value) for path, value in plan.extra}
+    missing, extra = plan.missing[:_MOST_LINES], plan.extra[:_MOST_LINES]
+    theirs = {path: _tensors_of_entry(entries, number) for path, number in missing}
+    mine = {path: _tensors_of_object(value) for path, value in extra}
+    in_file = [f"{path}: {_of_entry(entries[number], theirs[path])}" for path, number in missing]
+    in_objects = [f"{path}: {_of_object(value, mine[path])}" for path, value in extra]
     parts = []
-    for title, lines in (
-        (
-            "In the file, but not in the objects:",
-            [f"{path}: {_of_entry(entries[n], theirs[path])}" for path, n in plan.missing],
-        ),
-        (
-            "In the objects, but not in the file:",
-            [f"{path}: {_of_object(value, mine[path])}" for path, value in plan.extra],
-        ),
-        ("Different:", plan.changed),
+    for title, lines, count in (
+        ("In the file, but not in the objects:", in_file, len(plan.missing)),
+        ("In the objects, but not in the file:", in_objects, len(plan.extra)),
+        ("Different:", plan.changed[:_MOST_LINES], len(plan.changed)),
     ):
         if lines:
-            more = [f"and {len(lines) - _MOST_LINES} more"] if len(lines) > _MOST_LINES else []
-            parts.append("\n  ".join([title, *lines[:_MOST_LINES], *more]))
-    files, objects = {path: entries[n].tensor is None for path, n in plan.missing}, dict(plan.extra)
+            more = [f"and {count - _MOST_LINES} more"] if count > _MOST_LINES else []
+            parts.append("\n  ".join([title, *lines, *more]))
+    files, objects = dict(missing), dict(extra)
     for path, other in _near_misses(theirs, mine):
-        end, other_end = "/..." * files[path], "/..." * (not isinstance(objects[other], Variable))
+        end = "" if entries[files[path]].tensor else "/..."
+        other_end = "" if isinstance(objects[other], Variable) else "/..."
         parts.append(f"The file has {path}{end}, you have {other}{other_end}.")
     return "\n".join(parts)
 
@@ -88,7 +86,7 @@ def _near_misses(theirs: dict[str, list[str]], mine: dict[str, list[str]]) -> li
         if best is not None and scores[best] >= 1:
             pairs.append((path, best))
             del free[best]
-    return pairs[:_MOST_LINES]
+    return pairs
 
 
 def _likeness(path: str, tensors: list[str], other: str, other_tensors: list[str]) -> float:

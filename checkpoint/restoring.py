@@ -19,9 +19,10 @@ from ..tensor import wrap
 from ..trackable import Trackable
 from ..variable import Variable
 from .differences import report
-from .format import CheckpointFile, ObjectEntry
+from .format import ObjectEntry
 from .graph import trackables
 from .matching import Matcher, Plan, Wait, show, values_below
+from .reading import CheckpointFile
 
 
 class Restoration:
@@ -166,12 +167,27 @@ class Restoration:
                 f"{type(error).__name__}: {error}. Nothing was restored."
             ) from error
 
+    def snapshot(self) -> Callable[[], None]:
+        """What makes the Restoration as it is now: for a first call that fails after values have arrived."""
+        before = {name: value.copy() for name, value in vars(self).items() if isinstance(value, (dict, set))}
+
+        def rewind() -> None:
+            vars(self).update(before)
+            for number, pending in self.pendings.items():
+                self.live[number].__dict__["_pending"] = pending
+
+        return rewind
+
     def pending_paths(self, number: int) -> list[str]:
-        """The paths of what waits below one Trackable."""
-        found = []
+        """The paths of what waits below one Trackable, a value that several names lead to once."""
+        found: list[str] = []
+        seen: set[int] = set()
         for wait in (*self.waits.get(number, ()), *self.slot_waits.get(number, ())):
-            below = [show(self.entries, trail) for _, trail in values_below(self.entries, wait, self.live.get)]
-            found += below or [wait.path]
+            below = list(values_below(self.entries, wait, self.live.get))
+            if not below:  # an object without values, or another name of one that has them already
+                found.append(wait.path)
+            found += [show(self.entries, trail) for each, trail in below if each not in seen]
+            seen.update(each for each, _ in below)
         return found
 
 
@@ -186,6 +202,10 @@ class Pending:
     def resolve(self, trackable: Trackable) -> None:
         """Called when children of the Trackable may have appeared."""
         self.restoration.resolve(self.number)
+
+    def snapshot(self) -> Callable[[], None]:
+        """What makes everything wait again that waits now."""
+        return self.restoration.snapshot()
 
     def paths(self) -> list[str]:
         """The paths of what waits."""

@@ -12,7 +12,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from numbers import Integral
-from typing import Any, NoReturn, Union
+from typing import Any, NoReturn
 
 from .errors import TraceError
 
@@ -151,7 +151,7 @@ class Dim:
         return " + ".join(show(atoms, factor) for atoms, factor in self.terms.items()) or "0"
 
 
-Size = Union[int, Dim]
+Size = int | Dim
 Shape = tuple[Size, ...]
 
 

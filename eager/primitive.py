@@ -18,7 +18,7 @@ import numpy as np
 from . import dtypes
 from .context import context
 from .dimensions import Dim
-from .errors import describe
+from .errors import TraceError, describe
 from .tensor import AbstractTensor, Operand, Tensor, TensorLike, abstract, wrap
 
 P = ParamSpec("P")
@@ -121,6 +121,8 @@ class Primitive(Generic[P]):
                     result = context.silent.run(self.implementation, *arrays, **params)
                 finally:
                     context.quiet = False
+        except TraceError:  # an unknown dimension is among the operands or params
+            return self._call_on_symbols(inputs, params)
         except Exception as error:
             self._explain(error, arrays, params)
             raise

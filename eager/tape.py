@@ -201,12 +201,12 @@ class GradientTape(recorder.Recorder):
                     continue
                 y = tuple(map(unwrap, outputs))
             wanted = tuple([id(x) in tracked for x in inputs])
-            values = tuple(map(unwrap, inputs))
-            results = primitive.vjp(wanted, g, y, values, params)
-            for x, value, want, result in zip(inputs, values, wanted, results, strict=True):
+            operands = tuple(map(unwrap, inputs))
+            results = primitive.vjp(wanted, g, y, operands, params)
+            for x, operand, want, result in zip(inputs, operands, wanted, results, strict=True):
                 if want and result is not None:
-                    if bare and result.dtype is not value.dtype:  # NumPy's rule for bfloat16 is not ours
-                        result = cast(result, dtype=value.dtype)
+                    if bare and result.dtype is not operand.dtype:  # NumPy's rule for bfloat16 is not ours
+                        result = cast(result, dtype=operand.dtype)
                     _accumulate(gradients, id(x), result)
         return gradients
 

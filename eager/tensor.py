@@ -7,7 +7,7 @@ The array inside a Tensor stays writable for the kernels' sake, so every door gu
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NoReturn, Union
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -267,7 +267,7 @@ class AbstractTensor(Operand):
         return f"<AbstractTensor{name} shape={self.shape}, dtype={self.dtype.name}>"
 
 
-TensorLike = Union[Operand, np.ndarray, np.generic, bool, int, float, list, tuple]
+TensorLike = Operand | np.ndarray | np.generic | bool | int | float | list | tuple
 
 _new = Tensor.__new__
 

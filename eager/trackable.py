@@ -7,7 +7,6 @@ values are saved only through `get_state` and `set_state`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from .tensor import Tensor
@@ -72,13 +71,16 @@ class Trackable:
             pending.resolve(self)
 
 
-def holds_trackable(value: Any) -> bool:
-    """Whether a value is, or contains, a Variable or a Trackable."""
+def holds_trackable(value: Any, opened: tuple[Any, ...] = ()) -> bool:
+    """Whether a value is, or contains, a Variable or a Trackable; a container inside itself is opened once."""
     if isinstance(value, (Variable, Trackable)):
         return True
-    if isinstance(value, dict):
-        return any(map(holds_trackable, value.values()))
-    return isinstance(value, (list, tuple)) and any(map(holds_trackable, value))
+    if not isinstance(value, (list, tuple, dict)) or any(value is container for container in opened):
+        return False
+    for item in value.values() if isinstance(value, dict) else value:
+        if type(item) not in _LEAVES and holds_trackable(item, (*opened, value)):
+            return True
+    return False
 
 
 def container_items(container: Any) -> dict[Any, Any]:
@@ -87,22 +89,20 @@ def container_items(container: Any) -> dict[Any, Any]:
     return {key: value for key, value in items if holds_trackable(value)}
 
 
-def direct_children(owner: Trackable) -> Iterator[Variable | Trackable]:
-    """A Trackable's children, containers opened, each once."""
-    seen: set[int] = set()
-
-    def open_up(value: Any) -> Iterator[Variable | Trackable]:
-        if id(value) in seen:
-            return
-        seen.add(id(value))
+def direct_children(owner: Trackable) -> list[Any]:
+    """The Variables and Trackables that a Trackable holds, containers opened, each once."""
+    found: dict[int, Any] = {}
+    opened: set[int] = set()
+    waiting = list(owner.children().values())[::-1]
+    while waiting:
+        value = waiting.pop()
         if isinstance(value, (Variable, Trackable)):
-            yield value
-        else:
-            for item in container_items(value).values():
-                yield from open_up(item)
-
-    for child in owner.children().values():
-        yield from open_up(child)
+            found.setdefault(id(value), value)
+        elif isinstance(value, (list, tuple, dict)) and id(value) not in opened:
+            opened.add(id(value))
+            items = value.values() if isinstance(value, dict) else value
+            waiting.extend(reversed([item for item in items if type(item) not in _LEAVES]))
+    return list(found.values())
 
 
 def all_variables(root: Trackable) -> list[Variable]:

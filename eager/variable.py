@@ -145,8 +145,9 @@ class Variable(Operand):
         return format(self._value, spec) if spec else str(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
-        twin = Variable(self._value, trainable=self.trainable, name=self.name)
-        twin.path, twin.regularizer, twin.constraint = self.path, self.regularizer, self.constraint
+        twin = Variable(self._value, trainable=self.created_trainable, name=self.name)
+        twin.trainable, twin.path = self.trainable, self.path
+        twin.regularizer, twin.constraint = self.regularizer, self.constraint
         memo[id(self)] = twin
         return twin
 

@@ -7,11 +7,12 @@ mode, masks and losses. A first call that fails leaves everything unbuilt.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import itertools
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,14 +22,15 @@ from ..configurable import Configurable, snake_case
 from ..context import context, scoped
 from ..dimensions import BATCH, unknown
 from ..errors import describe, suggest
-from ..ops import creation
+from ..ops import creation, elementwise
 from ..primitive import cast
 from ..random import SeedGenerator
 from ..tensor import AbstractTensor, Operand, Tensor
 from ..trackable import Trackable, direct_children
-from ..variable import Variable
-from .calls import build_parameters, build_shapes, call_signature, shape_of
+from ..variable import Variable, rollback
+from .calls import build_parameters, build_shapes, call_signature, map_shapes, shape_of
 from .input_spec import InputSpec
+from .journal import all_or_nothing, trial
 
 _display_names: dict[str, itertools.count[int]] = {}
 
@@ -41,16 +43,24 @@ def _display_name(cls: type) -> str:
 
 
 def _building(build: Callable[..., None]) -> Callable[..., None]:
-    """A `build` that runs in its layer's scope, unseen by recorders, and marks the layer built."""
+    """A `build` that runs in its layer's scope, unseen by recorders, and marks the layer built; all or nothing."""
 
     @functools.wraps(build)
     def wrapped(self: Layer, *args: Any, **kwargs: Any) -> None:
-        with scoped(scope=_with(self), recorders=(), symbolic_call=False):
+        if type(self).build is not wrapped:  # a subclass's build calls this one: the layer is built when that one is done
             build(self, *args, **kwargs)
-        names = build_parameters(type(self).build)
-        self.built_shapes = {**dict(zip(names, args, strict=False)), **kwargs}
-        self.built = True
-        self.resolve_pending()
+            return
+        with all_or_nothing(self):
+            try:
+                with scoped(scope=_with(self), recorders=(), symbolic_call=False):
+                    build(self, *args, **kwargs)
+            except Exception as error:
+                error.add_note(f"In the build of {self._title()} ({self.path}).")
+                raise
+            names = build_parameters(type(self).build)
+            self.built_shapes = {**dict(zip(names, args, strict=False)), **kwargs}
+            self.built = True
+            self.resolve_pending()
 
     return wrapped
 
@@ -100,7 +110,8 @@ class Layer(Trackable, Configurable):
     ):
         cls = type(self)
         for unknown_name, value in kwargs.items():
-            known = list(inspect.signature(cls.__init__).parameters)[1:] + ["name", "trainable", "dtype"]
+            parameters = inspect.signature(cls.__init__).parameters.values()
+            known = [p.name for p in parameters if p.kind is not p.VAR_KEYWORD][1:] + ["name", "trainable", "dtype"]
             raise ValueError(
                 f"{cls.__name__}: unknown argument {unknown_name}={value!r}.{suggest(unknown_name, known)}"
             )
@@ -120,7 +131,7 @@ class Layer(Trackable, Configurable):
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
-        if "build" in vars(cls):
+        if "build" in vars(cls) or inspect.unwrap(cls.build) is cls.build:  # its own, or that of a class beside Layer
             cls.build = _building(cls.build)  # type: ignore[method-assign]
 
     # --- what subclasses define
@@ -163,6 +174,7 @@ class Layer(Trackable, Configurable):
         Raises:
           ValueError: if a size is no integer >= 0.
         """
+        self._check_initialized()
         sizes = () if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
         if not all(isinstance(size, (int, np.integer)) and size >= 0 for size in sizes):
             raise ValueError(
@@ -183,24 +195,43 @@ class Layer(Trackable, Configurable):
         """A weight of a library layer, from the three options its constructor takes for it."""
         return self.add_weight(shape, initializer, regularizer=regularizer, constraint=constraint, name=name)
 
-    def _own(self) -> list[Variable]:
-        own = [child for child in direct_children(self) if isinstance(child, Variable)]
-        return [v for v in own if v.created_trainable] + [v for v in own if not v.created_trainable]
+    def _held(self) -> tuple[list[Variable], list[Variable], list[Layer]]:
+        """What the layer holds itself: weights, trainable ones first; states of random generators; layers."""
+        trainable, others, seeds, layers = [], [], [], []
+        for child in direct_children(self):
+            if isinstance(child, Variable):
+                (trainable if child.created_trainable else others).append(child)
+            elif isinstance(child, Layer):
+                layers.append(child)
+            elif isinstance(child, SeedGenerator):
+                seeds.append(child.state)
+        return trainable + others, seeds, layers
+
+    def _walk(self) -> Iterator[tuple[Layer, list[Variable], list[Variable]]]:
+        """The layer itself and all inside, each once, a layer before those inside it, with what each holds itself."""
+        seen: set[int] = set()
+        waiting: list[Layer] = [self]
+        while waiting:
+            layer = waiting.pop()
+            if id(layer) not in seen:
+                seen.add(id(layer))
+                weights, seeds, layers = layer._held()
+                yield layer, weights, seeds
+                waiting.extend(reversed(layers))
 
     def sublayers(self) -> list[Layer]:
         """The layers held directly, in the order of their attributes."""
-        return [child for child in direct_children(self) if isinstance(child, Layer)]
+        return self._held()[2]
 
     @property
     def weights(self) -> list[Variable]:
         """All weights, in Keras's order: one's own, trainable ones first, then those of the layers inside."""
-        return _unique([*self._own(), *(w for layer in self.sublayers() for w in layer.weights)])
+        return _unique([weight for _, weights, _ in self._walk() for weight in weights])
 
     @property
     def variables(self) -> list[Variable]:
         """The weights and the states of random generators."""
-        seeds = [child.state for child in direct_children(self) if isinstance(child, SeedGenerator)]
-        return _unique([*self._own(), *seeds, *(v for layer in self.sublayers() for v in layer.variables)])
+        return _unique([variable for _, weights, seeds in self._walk() for variable in (*weights, *seeds)])
 
     @property
     def trainable_variables(self) -> list[Variable]:
@@ -229,11 +260,10 @@ class Layer(Trackable, Configurable):
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
-        self._trainable = bool(value)
-        for variable in self._own():
-            variable.trainable = self._trainable and variable.created_trainable
-        for layer in self.sublayers():
-            layer.trainable = value
+        for layer, weights, _ in self._walk():
+            layer._trainable = bool(value)
+            for variable in weights:
+                variable.trainable = layer._trainable and variable.created_trainable
 
     def get_weights(self) -> list[np.ndarray[Any, Any]]:
         """The values of `weights` as arrays."""
@@ -253,8 +283,9 @@ class Layer(Trackable, Configurable):
                 raise ValueError(
                     f"{self._title()}: expected shape {variable.shape} for {variable.path!r}, got {describe(np.asarray(value))}."
                 )
-        for variable, value in zip(mine, weights, strict=True):
-            variable.assign(value)
+        with rollback(mine):
+            for variable, value in zip(mine, weights, strict=True):
+                variable.assign(value)
 
     def count_params(self) -> int:
         """The number of elements of all weights.
@@ -274,6 +305,8 @@ class Layer(Trackable, Configurable):
         for term in terms:
             if term.shape != ():
                 raise ValueError(f"{self._title()}: expected a scalar loss, got {describe(term)}. Reduce it first.")
+        if context.symbolic_call:  # the terms of symbols are none of a run
+            return
         for layer in context.scope if self in context.scope else (self,):
             layer._losses.extend(terms)
 
@@ -289,51 +322,44 @@ class Layer(Trackable, Configurable):
         """Calls the layer on tensors, arrays or lists, or connects it to abstract tensors; builds it the first time."""
         if self.built:
             return self._invoke(args, kwargs)
+        self._check_initialized()
+        with all_or_nothing(self):
+            return self._invoke(args, kwargs)
+
+    def _check_initialized(self) -> None:
         if not self._initialized:
             raise RuntimeError(
                 f"{type(self).__name__}: expected super().__init__() to be called in __init__, which it is not."
             )
-        journal = [] if context.journal is None else context.journal
-        journal.append((self, dict(vars(self))))
-        with scoped(journal=journal):
-            try:
-                return self._invoke(args, kwargs)
-            except BaseException:
-                if journal[0][0] is self:
-                    _undo(journal)
-                raise
 
     def _invoke(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if not args and (names := call_signature(type(self).call).names) and names[0] in kwargs:
             kwargs = dict(kwargs)
             args = (kwargs.pop(names[0]),)
         first = args[0] if args else None
-        spec = self.input_spec
-        if not (
-            type(first) is Tensor
-            and first._array.dtype is self._dtype
-            and (spec is None or (type(spec) is InputSpec and spec.fits(first)))
-        ):
-            first = self._take(first)
-            args = (first, *args[1:]) if args else ()
+        if type(first) is not Tensor and args:
+            first = _as_tensors(first)
+            args = (first, *args[1:])
         if context.symbolic_call or not (
             type(first) is AbstractTensor
             or (type(first) is not Tensor or len(args) > 1 or kwargs)
             and symbolic.symbols((args, kwargs))
         ):
+            spec = self.input_spec
+            if not (
+                type(first) is Tensor
+                and first._array.dtype is self._dtype
+                and (spec is None or (type(spec) is InputSpec and spec.fits(first)))
+            ):
+                args = self._take(args)
             return self._run(*args, **kwargs)
         return symbolic.call(self, self._run_symbolic, args, kwargs)
 
-    def _take(self, data: Any) -> Any:
-        """The first argument as tensors, checked, in the dtype of the computation."""
-        leaves = nest.flatten(data)
-        if isinstance(data, (list, tuple)) and not any(hasattr(leaf, "shape") for leaf in leaves):
-            data = creation.convert_to_tensor(data)
-        else:
-            data = nest.map_structure(_as_tensor, data)
+    def _take(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The arguments with the first one checked, in the dtype of the computation."""
         if self.input_spec is not None:
-            self._check(data)
-        return nest.map_structure(self._cast, data) if self.autocast else data
+            self._check(args[0] if args else None)
+        return (nest.map_structure(self._cast, args[0]), *args[1:]) if args and self.autocast else args
 
     def _cast(self, x: Any) -> Any:
         if (
@@ -342,7 +368,9 @@ class Layer(Trackable, Configurable):
             and dtypes.is_float(x.dtype)
             and dtypes.is_float(self._dtype)
         ):
-            return cast(x, dtype=self._dtype)
+            y = cast(x, dtype=self._dtype)
+            y._mask = getattr(x, "_mask", None)
+            return y
         return x
 
     def _check(self, data: Any) -> None:
@@ -360,6 +388,7 @@ class Layer(Trackable, Configurable):
     def _run_symbolic(self, *args: Any, **kwargs: Any) -> Any:
         """The outputs for symbols: by the layer's own shape computation if it has one, else by running `call`."""
         cls = type(self)
+        args = self._take(args)
         if (
             cls.compute_output_spec is Layer.compute_output_spec
             and cls.compute_output_shape is Layer.compute_output_shape
@@ -376,11 +405,9 @@ class Layer(Trackable, Configurable):
         self._ensure_built(args, kwargs)
         signature = call_signature(type(self).call)
         training = signature.resolve_training(args, kwargs)
-        if kwargs or signature.takes_training:
-            kwargs = signature.prepare(args, kwargs, training)
         mask = _mask_of(args[0]) if args else None
-        if mask is not None and signature.takes_mask and kwargs.get("mask") is None:
-            kwargs = {**kwargs, "mask": mask}
+        if kwargs or signature.takes_training or (mask is not None and signature.takes_mask):
+            args, kwargs = signature.prepare(args, kwargs, training, mask)
         if self._losses:
             self._losses = []
         scope, before = context.scope, context.training
@@ -397,33 +424,43 @@ class Layer(Trackable, Configurable):
         finally:
             context.scope, context.training = scope, before
         if mask is not None or type(self).compute_mask is not Layer.compute_mask:
-            self._attach_mask(outputs, args[0], mask)
+            return self._with_mask(outputs, args[0] if args else None, mask)
         return outputs
 
-    def _attach_mask(self, outputs: Any, inputs: Any, mask: Any) -> None:
+    def _with_mask(self, outputs: Any, inputs: Any, mask: Any) -> Any:
+        """The outputs with the mask that the layer computes for them; the caller's own tensors keep what they have."""
         if mask is not None and not self.supports_masking and type(self).compute_mask is Layer.compute_mask:
             if not call_signature(type(self).call).takes_mask:
-                warnings.warn(f"{self._title()} does not support masks; the mask of its input ends here.", stacklevel=2)
+                warnings.warn(f"{self._title()} does not support masks; the mask of its input ends here.", stacklevel=5)
         new = self.compute_mask(inputs, mask)
-        for y, m in zip(
-            nest.flatten(outputs), nest.flatten(new) if nest.is_nested(new) else itertools.repeat(new), strict=False
-        ):
-            if isinstance(y, (Tensor, AbstractTensor)) and getattr(y, "_mask", None) is None:
-                y._mask = m
+        mine = {id(leaf) for leaf in nest.flatten(inputs)}
+        masks = iter(nest.flatten(new)) if nest.is_nested(new) else itertools.repeat(new)
+        leaves = []
+        for y in nest.flatten(outputs):
+            m = next(masks, None)
+            if isinstance(y, (Tensor, AbstractTensor)):
+                before = getattr(y, "_mask", None)
+                if id(y) in mine and before is not m:
+                    y, before = elementwise.identity(y), None
+                if before is None:
+                    y._mask = m
+            leaves.append(y)
+        return nest.pack(outputs, leaves)
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """The outputs as abstract tensors, for abstract inputs; by `compute_output_shape` where that is defined."""
         cls = type(self)
         if cls.compute_output_shape is not Layer.compute_output_shape:
             shape = self.compute_output_shape(shape_of(args[0]))
-            return AbstractTensor(tuple(BATCH if size is None else size for size in shape), self._dtype)
+            return map_shapes(lambda sizes: AbstractTensor(_symbolic(sizes), self._dtype), shape)
         with scoped(symbolic_call=True, recorders=()):
             return self._run(*args, **kwargs)
 
-    def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
-        """The shape of the output for an input shape; None stands for an unknown size."""
-        symbol = AbstractTensor(tuple(unknown() if size is None else size for size in input_shape), self._dtype)
-        return self.compute_output_spec(symbol).shape
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape of the output for an input shape; None stands for an unknown size. It builds nothing."""
+        symbols = map_shapes(lambda sizes: AbstractTensor(_symbolic(sizes), self._dtype), input_shape)
+        with contextlib.nullcontext() if self.built else trial(self):
+            return shape_of(self.compute_output_spec(symbols))
 
     # --- names and configuration
 
@@ -460,15 +497,22 @@ def _unique(variables: list[Variable]) -> list[Variable]:
     return list({id(variable): variable for variable in variables}.values())
 
 
-def _undo(journal: list[tuple[Layer, dict[str, Any]]]) -> None:
-    """Gives each layer that a failed first call has touched the attributes it had before."""
-    for layer, before in reversed(journal):
-        vars(layer).clear()
-        vars(layer).update(before)
+def _symbolic(sizes: Sequence[Any]) -> tuple[Any, ...]:
+    """A shape with symbols for the unknown sizes: the batch's for the first."""
+    return tuple((unknown() if axis else BATCH) if size is None else size for axis, size in enumerate(sizes))
+
+
+def _as_tensors(data: Any) -> Any:
+    """Arrays, lists and numbers in a structure as tensors; Variables as their values."""
+    if isinstance(data, (list, tuple)) and not any(hasattr(leaf, "shape") for leaf in nest.flatten(data)):
+        return creation.convert_to_tensor(data)
+    return nest.map_structure(_as_tensor, data)
 
 
 def _as_tensor(leaf: Any) -> Any:
-    if isinstance(leaf, Operand) or leaf is None or isinstance(leaf, str):
+    if isinstance(leaf, Operand):
+        return leaf.read()
+    if leaf is None or isinstance(leaf, str):
         return leaf
     return creation.convert_to_tensor(leaf) if hasattr(leaf, "__array__") or isinstance(leaf, (int, float)) else leaf
 

@@ -13,7 +13,6 @@ from typing import Any
 
 from .. import nest
 from ..context import context
-from ..tensor import Operand
 
 
 class CallSignature:
@@ -37,22 +36,35 @@ class CallSignature:
 
     def resolve_training(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
         """The training mode of this call."""
-        explicit = kwargs.get("training")
-        if explicit is None and self.takes_training:
-            place = self.names.index("training") if "training" in self.names else len(args)
-            explicit = args[place] if place < len(args) else None
+        explicit = self._given("training", args, kwargs)
         for candidate in (explicit, context.training, self.training_default):
             if candidate is not None:
                 return bool(candidate)
         return False
 
-    def prepare(self, args: tuple[Any, ...], kwargs: dict[str, Any], training: bool) -> dict[str, Any]:
-        """The keyword arguments with the training mode put in, or taken out where `call` does not name it."""
-        if not self.takes_training:
-            return {name: value for name, value in kwargs.items() if name != "training"}
-        if "training" in self.names and self.names.index("training") < len(args):
-            return kwargs
-        return {**kwargs, "training": training}
+    def prepare(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], training: bool, mask: Any
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments with the training mode put in, or taken out where `call` does not name it, and a mask not given."""
+        if self.takes_training:
+            args, kwargs = self._put("training", training, args, kwargs)
+        else:
+            kwargs = {name: value for name, value in kwargs.items() if name != "training"}
+        if self.takes_mask and mask is not None and self._given("mask", args, kwargs) is None:
+            args, kwargs = self._put("mask", mask, args, kwargs)
+        return args, kwargs
+
+    def _given(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        place = self.names.index(name) if name in self.names else len(args)
+        return args[place] if place < len(args) else kwargs.get(name)
+
+    def _put(
+        self, name: str, value: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        place = self.names.index(name) if name in self.names else len(args)
+        if place < len(args):
+            return (*args[:place], value, *args[place + 1 :]), kwargs
+        return args, {**kwargs, name: value}
 
 
 @functools.cache
@@ -62,15 +74,24 @@ def call_signature(call: Callable[..., Any]) -> CallSignature:
 
 
 @functools.cache
-def build_parameters(build: Callable[..., Any]) -> list[str]:
-    """The names of the shapes that a layer class's `build` takes."""
+def build_parameters(build: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """The shapes that a layer class's `build` takes, by name."""
     parameters = list(inspect.signature(inspect.unwrap(build)).parameters.values())[1:]
-    return [p.name for p in parameters if p.kind is not p.VAR_KEYWORD]
+    return {p.name: p for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
 
 
 def shape_of(value: Any) -> Any:
     """The shapes of a structure of tensors, in that structure."""
     return nest.map_structure(lambda leaf: getattr(leaf, "shape", None), value)
+
+
+def map_shapes(function: Callable[[Any], Any], shapes: Any) -> Any:
+    """`function` of each shape in a structure; a tuple or list of sizes is a shape."""
+    if isinstance(shapes, dict):
+        return {key: map_shapes(function, item) for key, item in shapes.items()}
+    if any(isinstance(item, (tuple, list, dict)) for item in shapes):
+        return type(shapes)(map_shapes(function, item) for item in shapes)
+    return function(tuple(shapes))
 
 
 def build_shapes(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -79,9 +100,17 @@ def build_shapes(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> d
     names = call_signature(type(layer).call).names
     given = {**dict(zip(names, args, strict=False)), **kwargs}
     if len(wanted) <= 1:
-        return {name: shape_of(next(iter(given.values()), None)) for name in wanted}
-    return {
+        first = args[0] if args else next(iter(given.values()), None)
+        return {name: shape_of(first) for name in wanted}
+    shapes = {
         f"{name}_shape": shape_of(value)
         for name, value in given.items()
-        if f"{name}_shape" in wanted and any(isinstance(leaf, Operand) for leaf in nest.flatten(value))
+        if f"{name}_shape" in wanted and any(hasattr(leaf, "shape") for leaf in nest.flatten(value))
     }
+    required = [name for name, parameter in wanted.items() if parameter.default is parameter.empty and name not in shapes]
+    if required:
+        raise ValueError(
+            f"{type(layer).__name__} {layer.name!r}: expected call() to get a tensor for each shape that build() takes, "
+            f"`x` for `x_shape`; got none for {', '.join(required)} among the arguments {', '.join(given)}."
+        )
+    return shapes

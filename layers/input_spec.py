@@ -57,12 +57,13 @@ class InputSpec:
     def __str__(self) -> str:
         rank = self.ndim
         if rank is None:
-            tail = [str(self.axes.get(axis, "*")) for axis in range(min(self.axes, default=0), 0)]
-            lead = max((self.min_ndim or 0) - len(tail) - 1, 0)
-            sizes = ["batch", *["*"] * lead, "...", *tail]
+            known = {axis: str(size) for axis, size in self.axes.items() if size is not None}
+            tail = [known.get(axis, "*") for axis in range(min(self.axes, default=0), 0)]
+            lead = max((self.min_ndim or 0) - len(tail), max(self.axes, default=0) + 1, 1)
+            sizes = [*(known.get(axis, "*" if axis else "batch") for axis in range(lead)), "...", *tail]
         else:
             free = {axis % rank: size for axis, size in self.axes.items() if size is not None}
-            sizes = [str(free.get(axis, "*")) if axis else "batch" for axis in range(rank)]
+            sizes = [str(free.get(axis, "*" if axis else "batch")) for axis in range(rank)]
         dtype = "" if self.dtype is None else self.dtype.name
         limit = "" if self.max_ndim is None else f" with at most {self.max_ndim} axes"
         return f"{dtype}[{', '.join(sizes)}]{limit}"

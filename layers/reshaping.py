@@ -91,6 +91,7 @@ class Concatenate(Layer):
     Shapes:
       inputs: a list of at least one tensor, equal in shape except along `axis`
       y: their shape, the sizes along `axis` added
+      mask of y: what the masks of the inputs leave in; an input without one is left in
 
     Raises:
       ValueError: if the input is no list, or shapes differ elsewhere.
@@ -103,14 +104,11 @@ class Concatenate(Layer):
     def __init__(self, axis: int = -1, **kwargs: Any):
         super().__init__(**kwargs)
         self.axis = axis
-        self.supports_masking = False
-
-    def build(self, input_shape: Any) -> None:
-        shapes = input_shape
-        if not isinstance(shapes, (list, tuple)) or not shapes or not all(isinstance(s, tuple) for s in shapes):
-            raise ValueError(f"{self._title()}: expected a list of tensors, got a tensor of shape {input_shape}.")
+        self.supports_masking = True
 
     def call(self, inputs: Any) -> Any:
+        if not isinstance(inputs, (list, tuple)) or not inputs:
+            raise ValueError(f"{self._title()}: expected a list of tensors, got {describe(inputs)}.")
         shapes = [x.shape for x in inputs]
         rank = len(shapes[0])
         axis = self.axis + rank if self.axis < 0 else self.axis
@@ -124,3 +122,15 @@ class Concatenate(Layer):
                 f"{self._title()}: expected equal shapes except along axis {self.axis}, got {describe(inputs)}."
             )
         return ops.concatenate(inputs, self.axis)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        if previous_mask is None:
+            return None
+        masks = []
+        for x, mask in zip(inputs, previous_mask, strict=True):
+            if mask is None:
+                mask = ops.ones_like(x, dtype="bool")
+            elif mask.ndim < x.ndim:
+                mask = ops.broadcast_to(ops.expand_dims(mask, -1), ops.shape(x))
+            masks.append(mask)
+        return ops.any(ops.concatenate(masks, self.axis), axis=-1)

@@ -51,12 +51,13 @@ def aligned(y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def vectorwise(function: Callable[P, Any]) -> Callable[P, Tensor]:
-    """A function of labels and predictions of one shape; it gets tensors, the labels in the predictions' dtype."""
+    """A function of labels and predictions of one shape; it gets tensors of one dtype, that of floating predictions."""
 
     @functools.wraps(function)
     def checked(y_true: Any, y_pred: Any, *args: Any, **options: Any) -> Any:
-        y_pred = ops.convert_to_tensor(y_pred)
-        y_true = ops.convert_to_tensor(y_true, y_pred.dtype)
+        y_true, y_pred = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
+        target = y_pred.dtype if dtypes.is_float(y_pred.dtype) else dtypes.result_type(y_true, y_pred)
+        y_true, y_pred = ops.convert_to_tensor(y_true, target), ops.convert_to_tensor(y_pred, target)
         left, right = aligned(y_true, y_pred)
         if differ(dims(left), dims(right)) or not dims(right):
             raise Mismatch(

@@ -6,12 +6,16 @@ results do not depend on how the data were cut into batches.
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from contextlib import nullcontext
+from typing import Any, ClassVar
 
 from .. import losses as losses_module
 from .. import metrics as metrics_module
 from .. import nest
+from ..context import scoped
 from ..errors import describe, suggest
+from ..layers.journal import all_or_nothing
 from ..losses import Loss
 from ..metrics import Mean, Metric
 from ..tensor import dims
@@ -39,15 +43,12 @@ def by_output(spec: Any, names: list[str], kind: str) -> list[Any]:
 
 
 def flat_outputs(value: Any, names: list[str], kind: str) -> list[Any]:
-    """Predictions or labels in the order of the outputs.
+    """Predictions in the order of the outputs.
 
     Raises:
-      ValueError: if their number or names differ from the outputs'.
+      ValueError: if their number differs from the outputs'.
     """
     if isinstance(value, dict):
-        missing = [name for name in names if name not in value]
-        if missing and set(value) != set(names):
-            raise ValueError(f"{kind}: expected values for the outputs {names}, got {describe(value)}.")
         return [value[name] for name in names]
     leaves = nest.flatten(value)
     if len(leaves) != len(names):
@@ -65,8 +66,26 @@ def names_of(y_pred: Any, given: list[str] | None) -> list[str]:
     return [f"output_{i}" for i in range(count)]
 
 
+def labels_of(y_true: Any, names: list[str], wanted: list[str], kind: str = "labels y") -> dict[str, Any]:
+    """The labels by output, of a dictionary or in order: one for each output, or for each that wants one.
+
+    Raises:
+      ValueError: if one that is wanted is missing, or their number is another.
+    """
+    if isinstance(y_true, dict):
+        if any(name not in y_true for name in wanted):
+            raise ValueError(f"{kind}: expected values for the outputs {wanted}, got {describe(y_true)}.")
+        return y_true
+    leaves = nest.flatten(y_true)
+    if len(leaves) not in (len(names), len(wanted)):
+        raise ValueError(f"{kind}: expected {len(names)} of them for the outputs {names}, got {len(leaves)}.")
+    return dict(zip(names if len(leaves) == len(names) else wanted, leaves, strict=True))
+
+
 class CompiledLoss(Trackable):
     """The losses of a model's outputs, their weights, and the running means of each.
+
+    `amount` is what the last batch's loss counts in a mean over batches, None if that is the number of its rows.
 
     Args:
       loss: a name, function or Loss; or a list or dictionary of them by output; None for a model that adds its own.
@@ -75,29 +94,40 @@ class CompiledLoss(Trackable):
 
     def __init__(self, loss: Any, loss_weights: Any = None):
         self.total = Mean(name="loss")
-        self.by_output: dict[str, Mean] = {}
+        self.by_output: list[Mean] = []
+        self.amount: Any = None
         self._loss = nest.map_structure(_as_loss, loss)
-        self._weights = loss_weights
+        self._weights = nest.map_structure(lambda weight: None if weight is None else float(weight), loss_weights)
         self._bound: list[tuple[str, Loss | None, float]] | None = None
+        self._fresh = False
 
     def may_grow(self, name: Any) -> bool:
         """The outputs' means appear with the first batch."""
         return self._bound is None
 
+    def reset(self) -> None:
+        """Begins the means anew, those that the first batch will bring included."""
+        self._fresh = True
+        for mean in (self.total, *self.by_output):
+            mean.reset_state()
+
     def _bind(self, names: list[str]) -> list[tuple[str, Loss | None, float]]:
         weights = by_output(1.0 if self._weights is None else self._weights, names, "loss_weights")
         chosen = by_output(self._loss, names, "loss")
         bound = [
-            (name, loss, 1.0 if weight is None else float(weight))
+            (name, loss, 1.0 if weight is None else weight)
             for name, loss, weight in zip(names, chosen, weights, strict=True)
         ]
-        if len([loss for _, loss, _ in bound if loss is not None]) > 1:
-            self.by_output = {name: Mean(name=f"{name}_loss") for name, loss, _ in bound if loss is not None}
         self._bound = bound
+        labelled = [name for name, loss, _ in bound if loss is not None]
+        if len(labelled) > 1:
+            self.by_output = [Mean(name=f"{name}_loss") for name in labelled]
+            _begin(self.by_output, self._fresh)
         return bound
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any, names: list[str]) -> Any:
         """The weighted sum of the outputs' losses, None if no output has one."""
+        self.amount = None
         bound = self._bound or self._bind(names)
         labelled = [name for name, loss, _ in bound if loss is not None]
         if not labelled:
@@ -105,23 +135,37 @@ class CompiledLoss(Trackable):
         if y_true is None:
             raise ValueError(f"The loss of {labelled} expected labels y, got None.")
         predictions = flat_outputs(y_pred, names, "predictions")
-        labels = flat_outputs(y_true, labelled if len(nest.flatten(y_true)) == len(labelled) else names, "labels y")
+        labels = labels_of(y_true, names, labelled)
         weights = _weights_for(sample_weight, labelled)
+        means = iter(self.by_output)
         total: Any = None
-        remaining = (
-            iter(labels)
-            if len(labels) == len(labelled)
-            else iter([label for label, (_, loss, _) in zip(labels, bound, strict=True) if loss is not None])
-        )
         for prediction, (name, loss, factor) in zip(predictions, bound, strict=True):
             if loss is None:
                 continue
-            value = loss(next(remaining), prediction, weights[name])
-            if name in self.by_output:
-                self.by_output[name].update_state(value, sample_weight=int(dims(prediction)[0]))
+            value = loss(labels[name], prediction, weights[name])
+            amount = _amount(loss, labels[name], prediction, weights[name])
+            if self.by_output:
+                next(means).update_state(value, sample_weight=amount)
+            else:
+                self.amount = amount
             value = value if factor == 1.0 else value * factor
             total = value if total is None else total + value
         return total
+
+
+def _amount(loss: Loss, y_true: Any, y_pred: Any, sample_weight: Any) -> Any:
+    """What a batch's loss counts in a mean over batches: what it was divided by, up to a constant factor."""
+    exact = loss.reduction == "mean_with_sample_weight" or getattr(y_pred, "_mask", None) is not None
+    if exact and loss.reduction not in ("sum", "none", None):
+        with scoped(recorders=()):
+            return loss.total_and_count(y_true, y_pred, sample_weight)[1]
+    return math.prod(dims(y_pred)) if loss.reduction != "sum" else dims(y_pred)[0]
+
+
+def _begin(metrics: list[Any], fresh: bool) -> None:
+    """Resets metrics that came with the first batch, if that batch began anew: restored values are of the past then."""
+    for metric in metrics if fresh else ():
+        metric.reset_state()
 
 
 def _as_loss(loss: Any) -> Any:
@@ -145,69 +189,112 @@ def _weights_for(sample_weight: Any, labelled: list[str]) -> dict[str, Any]:
 class CompiledMetrics(Trackable):
     """The metrics of a model's outputs; "accuracy" becomes the kind that the first batch's shapes call for.
 
+    `names` has two choices for each of `metrics`: the second is for a name that is taken.
+
     Args:
       metrics: names, functions or Metrics: one or a list for one output; lists by order or name for several.
       weighted: whether they see the sample weights.
     """
 
+    _untracked: ClassVar[frozenset[str]] = Trackable._untracked | {"_spec", "_bound"}
+
     def __init__(self, metrics: Any, weighted: bool = False):
         self._spec = metrics
         self._weighted = weighted
         self.metrics: list[Metric] = []
-        self._bound: list[list[Metric]] | None = None
-        if not isinstance(metrics, dict):
-            for entry in nest.flatten(metrics):
-                if entry is not None and not _is_accuracy(entry):
-                    _as_metric(entry)
+        self.names: list[tuple[str, str]] = []
+        self._bound: list[tuple[str, list[Metric]]] | None = None
+        self._fresh = False
+        for entry in nest.flatten(metrics):
+            if entry is not None and entry not in _BY_SHAPE:
+                _as_metric(entry)
 
     def may_grow(self, name: Any) -> bool:
         """The metrics appear with the first batch."""
         return self._bound is None
 
-    def _bind(self, y_true: list[Any], y_pred: list[Any], names: list[str]) -> list[list[Metric]]:
+    def reset(self) -> None:
+        """Begins the metrics anew, those that the first batch will bring included."""
+        self._fresh = True
+        for metric in self.metrics:
+            metric.reset_state()
+
+    def bind(self, y_true: Any, y_pred: Any, names: list[str]) -> bool:
+        """Makes the metrics for outputs and labels of these shapes, once; whether it did so now.
+
+        Raises:
+          ValueError: if metrics and outputs, or outputs and labels, do not belong together.
+        """
+        if self._bound is not None or not self._spec or y_true is None:
+            return False
         spec = self._spec
         if len(names) == 1 and not isinstance(spec, dict):
-            spec = [[] if spec is None else spec]
-        chosen = by_output([] if spec is None else spec, names, "metrics") if spec else [[] for _ in names]
-        bound: list[list[Metric]] = []
-        for name, entries, true, prediction in zip(names, chosen, y_true, y_pred, strict=True):
-            entries = [] if entries is None else entries if isinstance(entries, (list, tuple)) else [entries]
-            bound.append([self._make(entry, true, prediction) for entry in nest.flatten(entries)])
-            for metric in bound[-1]:
-                metric.display_name = metric.name if len(names) == 1 else f"{name}_{metric.name}"
-        self.metrics = [metric for group in bound for metric in group]
+            spec = [spec]
+        chosen = dict(zip(names, map(_entries, by_output(spec, names, "metrics")), strict=True))
+        wanted = [name for name in names if chosen[name]]
+        labels = labels_of(y_true, names, wanted)
+        predictions = dict(zip(names, flat_outputs(y_pred, names, "predictions"), strict=True))
+        bound = [(name, [_made(entry, labels[name], predictions[name]) for entry in chosen[name]]) for name in wanted]
+        for name, metrics in bound:
+            start = "" if len(names) == 1 else f"{name}_"
+            again = f"{start}weighted_" if self._weighted else start
+            self.names += [(start + metric.name, again + metric.name) for metric in metrics]
         self._bound = bound
-        return bound
-
-    @staticmethod
-    def _make(entry: Any, y_true: Any, y_pred: Any) -> Metric:
-        if _is_accuracy(entry):
-            classes = dims(y_pred)[-1]
-            if classes == 1:
-                return metrics_module.BinaryAccuracy(name=entry)
-            if len(dims(y_true)) < len(dims(y_pred)) or dims(y_true)[-1] == 1:
-                return metrics_module.SparseCategoricalAccuracy(name=entry)
-            return metrics_module.CategoricalAccuracy(name=entry)
-        return _as_metric(entry)
+        self.metrics = [metric for _, metrics in bound for metric in metrics]
+        _begin(self.metrics, self._fresh)
+        return True
 
     def update(self, y_true: Any, y_pred: Any, sample_weight: Any, names: list[str]) -> None:
         """Takes in one batch."""
-        if not self._spec or y_true is None:
+        if y_true is None or not self._spec:
             return
-        labels, predictions = flat_outputs(y_true, names, "labels y"), flat_outputs(y_pred, names, "predictions")
-        weights = _weights_for(sample_weight if self._weighted else None, names)
-        for group, name, label, prediction in zip(
-            self._bound or self._bind(labels, predictions, names), names, labels, predictions, strict=True
-        ):
-            for metric in group:
-                metric.update_state(label, prediction, sample_weight=weights[name])
+        with nullcontext() if self._bound else all_or_nothing(self):
+            self.bind(y_true, y_pred, names)
+            bound = self._bound or []
+            wanted = [name for name, _ in bound]
+            labels = labels_of(y_true, names, wanted)
+            predictions = dict(zip(names, flat_outputs(y_pred, names, "predictions"), strict=True))
+            weights = _weights_for(sample_weight if self._weighted else None, wanted)
+            for name, metrics in bound:
+                for metric in metrics:
+                    metric.update_state(labels[name], predictions[name], sample_weight=weights[name])
 
 
-def _is_accuracy(entry: Any) -> bool:
-    return isinstance(entry, str) and entry in ("accuracy", "acc")
+def _entries(entries: Any) -> list[Any]:
+    """One output's metrics as a list."""
+    return [entry for entry in nest.flatten(entries) if entry is not None]
+
+
+# What the shapes of labels and predictions decide: the kinds for one output, for integer labels, for others.
+_ACCURACIES = (
+    metrics_module.BinaryAccuracy,
+    metrics_module.SparseCategoricalAccuracy,
+    metrics_module.CategoricalAccuracy,
+)
+_CROSSENTROPIES = (
+    metrics_module.BinaryCrossentropy,
+    metrics_module.SparseCategoricalCrossentropy,
+    metrics_module.CategoricalCrossentropy,
+)
+_BY_SHAPE = {"accuracy": _ACCURACIES, "acc": _ACCURACIES, "crossentropy": _CROSSENTROPIES, "ce": _CROSSENTROPIES}
+
+
+def _made(entry: Any, y_true: Any, y_pred: Any) -> Metric:
+    """The Metric for an entry, given labels and predictions of one output."""
+    kinds = _BY_SHAPE.get(entry) if isinstance(entry, str) else None
+    if kinds is None:
+        return _as_metric(entry)
+    true, prediction = dims(y_true), dims(y_pred)
+    if len(prediction) == 1 or prediction[-1] == 1:
+        return kinds[0](name=entry)
+    return kinds[1 if len(true) < len(prediction) or true[-1] == 1 else 2](name=entry)
 
 
 def _as_metric(entry: Any) -> Metric:
-    """A Metric for a name, function, class or Metric."""
+    """A Metric for a name, function, class or Metric; a name stays its name."""
     found = entry if isinstance(entry, Metric) else metrics_module.get(entry)
-    return found if isinstance(found, Metric) else metrics_module.MeanMetricWrapper(found, name=found.__name__)
+    if not isinstance(found, Metric):
+        found = metrics_module.MeanMetricWrapper(found, name=getattr(found, "__name__", None))
+    if isinstance(entry, str):
+        found.name = entry
+    return found

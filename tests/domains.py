@@ -197,6 +197,9 @@ DOMAINS: dict[str, Domain] = {
     "tanh": Domain(UNARY),
     "sigmoid": Domain(UNARY),
     "relu": Domain(UNARY, (nonzero,)),
+    "leaky_relu": Domain(
+        tuple(lambda n, m, case=case: (case(n, m)[0], {"negative_slope": 0.25}) for case in UNARY), (nonzero,)
+    ),
     "floor": ROUND,
     "ceil": ROUND,
     "rint": ROUND,

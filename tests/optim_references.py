@@ -1,6 +1,30 @@
-"""Every optimizer once more, as a loop over NumPy arrays in float64, written from the papers' formulas."""
+"""Every optimizer once more, as a loop over NumPy arrays in float64, written from the papers' formulas.
+
+And what the tests of optimizers step on: three variables and their gradients.
+"""
 
 import numpy as np
+
+from eagerly import optim
+from eagerly.variable import Variable
+
+SHAPES = ((3, 2), (2,), ())
+
+
+def make(optimizer, options=None, /, **kwargs):
+    return getattr(optim, optimizer)(**{**(options or {}), **kwargs})
+
+
+def variables(dtype="float32"):
+    return [
+        Variable(np.linspace(-1, 1, int(np.prod(s))).reshape(s), dtype=dtype, name=f"v{i}")
+        for i, s in enumerate(SHAPES)
+    ]
+
+
+def gradients(step):
+    rng = np.random.default_rng(step)
+    return [rng.normal(size=s).astype("float32") for s in SHAPES]
 
 
 class Reference:

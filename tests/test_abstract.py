@@ -80,6 +80,8 @@ def test_operators_keep_nodes_on_either_side():
     assert Tensor(np.zeros((4, 2)))[AbstractTensor((n,), "int32")].shape == (None, 2)
     assert (x * ops.shape(x)[0]).shape == (None, 3)
     assert (ops.shape(x)[0] * x).shape == (None, 3)
+    assert isinstance(Tensor([1.0, 2.0]) * n, AbstractTensor)
+    assert (n * Tensor([1, 2])).dtype == "int32"
 
 
 @pytest.mark.parametrize(
@@ -103,7 +105,6 @@ def test_operators_keep_nodes_on_either_side():
         lambda x: np.add(x, 1),
         lambda x: Variable(np.zeros((2, 2))).assign(x),
         lambda x: np.zeros(3) * ops.shape(x)[0],
-        lambda x: Tensor([1.0]) * ops.shape(x)[0],
     ],
 )
 def test_no_value_and_the_way_out(use):
@@ -132,6 +133,14 @@ def test_shape_shows_none_and_ops_shape_has_symbols():
     assert ops.shape(np.zeros((4, 5))) == (4, 5)
     assert ops.ndim(x) == 2
     assert ops.reshape(x, (ops.shape(x)[0] * 3,)).dims == (n * 3,)
+
+
+def test_tensors_of_unknown_shape_are_abstract():
+    for y in (ops.zeros((n, 2)), ops.ones((n, 2), "int32"), ops.full((n, 2), 7), ops.broadcast_to(1.0, (n, 2))):
+        assert y.dims == (n, 2)
+    with pytest.raises(ValueError, match=r"broadcast_to: shapes \(3,\) and \(None, 2\) do not broadcast"):
+        ops.broadcast_to([1.0, 2.0, 3.0], (n, 2))
+    assert ops.zeros_like(AbstractTensor((n, 2))).dims == (n, 2)
 
 
 def test_identity_copies_and_repr():

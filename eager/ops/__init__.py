@@ -130,7 +130,7 @@ max_pool = _public(_convolution.max_pool)
 
 relu = _public(_elementwise.relu)
 relu6 = _public(_nn.relu6)
-leaky_relu = _public(_nn.leaky_relu)
+leaky_relu = _public(_elementwise.leaky_relu)
 elu = _public(_nn.elu)
 selu = _public(_nn.selu)
 silu = _public(_nn.silu)

@@ -99,6 +99,8 @@ broadcast_to.defvjp(_broadcast_back)
 
 
 def _concatenated(*xs: Any, axis: int) -> AbstractTensor:
+    if not xs:
+        raise ValueError("expected at least one tensor")
     first = xs[0]
     axis = rules.normalize_axis(axis, len(first.dims))
     sizes = list(first.dims)
@@ -112,7 +114,7 @@ def _concatenated(*xs: Any, axis: int) -> AbstractTensor:
 
 
 def _common_dtype(*xs: Any) -> Any:
-    target = dtypes.result_type(*xs)
+    target = dtypes.result_type(*xs) if xs else None
     return None if all(x.dtype == target for x in xs) else target
 
 

@@ -19,7 +19,7 @@ from . import arrays, linear
 
 
 def _each(value: Any, rank: int, name: str) -> tuple[int, ...]:
-    values = (value,) * rank if isinstance(value, int) else tuple(value)
+    values = (value,) * rank if isinstance(value, (int, np.integer)) else tuple(value)
     if len(values) != rank or any(int(v) < 1 for v in values):
         raise ValueError(f"{name}: expected {rank} integers > 0, got {value!r}.")
     return tuple(int(v) for v in values)

@@ -78,7 +78,7 @@ def one_hot(x: TensorLike, num_classes: int, axis: int = -1, dtype: Any = None) 
     rank = len(dims(x)) + 1
     place = [1] * rank
     place[axis] = num_classes
-    classes = np.arange(num_classes, dtype=x.dtype).reshape(place)
+    classes = np.arange(num_classes, dtype=dtypes.INTX).reshape(place)
     return cast(arrays.expand_dims(x, axis) == classes, dtype=dtypes.dtype(dtype))
 
 

@@ -265,6 +265,20 @@ relu.defvjp(lambda g, y, x: g * (y > 0))
 
 
 @primitive(**FLOAT)
+def leaky_relu(x: TensorLike, negative_slope: float = 0.2) -> Any:
+    """x if x > 0, else negative_slope · x."""
+    x = np.asarray(x)
+    return np.where(x > 0, x, x * x.dtype.type(negative_slope))
+
+
+def _leaky_relu_back(g: Any, y: Any, x: Any, negative_slope: float = 0.2) -> Any:
+    return multiply(g, select(greater(x, 0), cast_like(1.0, x), cast_like(negative_slope, x)))
+
+
+leaky_relu.defvjp(_leaky_relu_back)
+
+
+@primitive(**FLOAT)
 def floor(x: TensorLike) -> Any:
     """The largest integer at most x."""
     return np.floor(x)

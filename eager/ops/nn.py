@@ -40,11 +40,6 @@ def relu6(x: TensorLike) -> Any:
     return minimum(relu(x), 6)
 
 
-def leaky_relu(x: TensorLike, negative_slope: float = 0.2) -> Any:
-    """x if x > 0, else negative_slope · x."""
-    return where(x > 0, x, x * negative_slope)
-
-
 def elu(x: TensorLike, alpha: float = 1.0) -> Any:
     """x if x > 0, else alpha · (exp(x) - 1)."""
     return where(x > 0, x, alpha * expm1(where(x > 0, 0, x)))
@@ -128,11 +123,12 @@ def batch_normalization(
 ) -> Any:
     """(x - mean) / sqrt(variance + epsilon) · scale + offset, for vectors that lie along `axis`."""
     rank = len(dims(x))
+    axis = rules.normalize_axis(axis, rank)
     place = [1] * rank
     place[axis] = -1
 
     def along(vector: Any) -> Any:
-        return vector if axis in (-1, rank - 1) else arrays.reshape(vector, newshape=place)
+        return vector if axis == rank - 1 else arrays.reshape(vector, newshape=place)
 
     factor = 1.0 / sqrt(variance + epsilon)
     factor = factor if scale is None else factor * scale
@@ -144,7 +140,8 @@ def _check_same_shape(target: Any, output: Any, name: str) -> None:
     a, b = dims(target), dims(output)
     if len(a) != len(b) or any(dimensions.same(m, n) is False for m, n in zip(a, b, strict=True)):
         raise ValueError(
-            f"{name}: expected target and output of one shape, got target {describe(target)} and output {describe(output)}."
+            f"{name}: expected target and output of one shape, "
+            f"got target {describe(target)} and output {describe(output)}."
         )
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from eagerly.checkpoint import Checkpoint
 from eagerly.checkpoint import format as layout
+from eagerly.checkpoint.reading import CheckpointFile
 from eagerly.errors import CorruptCheckpointError, RestoreError
 from eagerly.variable import Variable
 from trackables import Box, Counter, Lazy, Momentum, filled
@@ -50,7 +51,7 @@ def outcome(path, target, before, right):
 
 def test_every_flipped_byte_is_refused_or_does_not_matter(good):
     content = good.read_bytes()
-    with layout.CheckpointFile(str(good)) as file:
+    with CheckpointFile(str(good)) as file:
         values = {
             i
             for entry in file.objects
@@ -133,7 +134,7 @@ def test_long_paths_cost_nothing_until_they_are_shown(tmp_path):
     objects = [*chain, {"class": "A", "children": leaves}, *(tensor(shape=[0], length=0, crc32=[]) for _ in leaves)]
     path = forge(tmp_path / "c", index(*objects))
     tracemalloc.start()
-    with layout.CheckpointFile(str(path)) as file:
+    with CheckpointFile(str(path)) as file:
         assert len(layout.path_of(file.objects, len(objects) - 1)) > links * len(name)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -282,7 +283,7 @@ def test_a_newer_version_and_an_unknown_feature_are_refused_by_name(tmp_path):
 
 def test_a_file_cut_while_it_is_read_is_refused(tmp_path):
     path = Checkpoint(v=filled(2)).save(tmp_path / "c.h5")
-    with layout.CheckpointFile(path) as file:
+    with CheckpointFile(path) as file:
         os.truncate(path, 600)
         with pytest.raises(CorruptCheckpointError, match="damaged file at byte .*: expected 8 more bytes, got its end"):
             file.read_values(1)

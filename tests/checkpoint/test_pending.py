@@ -229,6 +229,7 @@ def test_sharing_is_checked_when_children_appear(path):
     Checkpoint(m=full).save(path)
     model = Growing()
     status = Checkpoint(m=model).restore(path)
+    assert status.pending == ["m/a"]
     model.a = filled(2)
     assert model.a.numpy().tolist() == [3, 4] and status.pending == ["m/b"]
     with pytest.raises(RestoreError, match="m/b: one object with m/a in the file, two objects in yours"):

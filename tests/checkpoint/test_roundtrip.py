@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from eagerly import checkpoint, dtypes
 from eagerly.checkpoint import Checkpoint, RestoreStatus, pending_paths
 from eagerly.checkpoint import format as layout
+from eagerly.checkpoint.reading import CheckpointFile
 from eagerly.variable import Variable
 from trackables import Box, Counter, Lazy, Momentum, filled
 
@@ -231,9 +232,9 @@ def test_submodel_alone_reads_only_its_own_bytes(objects, only, tmp_path, monkey
     gan = Box(generator=Box(w=filled(2, 3), list=[filled(4)]), discriminator=Lazy().build(50))
     path = Checkpoint(gan=gan, optimizer=Momentum().build([gan.generator.w])).save(tmp_path / "c.h5")
     generator = zeroed(Box(w=filled(2, 3), list=[filled(4)]))
-    read, original = [], layout.CheckpointFile.read_into
+    read, original = [], CheckpointFile.read_into
     monkeypatch.setattr(
-        layout.CheckpointFile,
+        CheckpointFile,
         "read_into",
         lambda self, offset, buffer: (read.append((offset, len(buffer))), original(self, offset, buffer))[1],
     )

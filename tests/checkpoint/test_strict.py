@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from eagerly.checkpoint import Checkpoint
-from eagerly.checkpoint import format as layout
+from eagerly.checkpoint.reading import CheckpointFile
 from eagerly.errors import RestoreError
 from eagerly.trackable import Trackable
 from eagerly.variable import Variable
@@ -310,6 +310,6 @@ def test_a_class_without_set_state_says_so(tmp_path):
 
 def test_nothing_is_read_when_the_objects_differ(tmp_path, monkeypatch):
     path = Checkpoint(v=filled(2)).save(tmp_path / "c.h5")
-    monkeypatch.setattr(layout.CheckpointFile, "read_values", lambda *_: pytest.fail("read values"))
+    monkeypatch.setattr(CheckpointFile, "read_values", lambda *_: pytest.fail("read values"))
     with pytest.raises(RestoreError):
         Checkpoint(v=filled(3)).restore(path)

@@ -287,6 +287,10 @@ def test_half_precision_predictions_are_judged_in_single_precision():
     assert float(metrics.MeanSquaredError()([[0.0], [1.0]], y_pred)) == 45000
 
 
+def test_integer_predictions_do_not_round_the_labels():
+    assert float(metrics.Accuracy()([0.5, 1.0], [0, 1])) == 0.5
+
+
 def test_thresholds_and_options():
     assert float(metrics.BinaryAccuracy(threshold=0.8)([1, 0], [[0.7], [0.7]])) == 0.5
     assert float(metrics.BinaryAccuracy(threshold=0)([True, False], [[2.0], [-2.0]])) == 1

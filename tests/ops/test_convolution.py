@@ -285,6 +285,12 @@ def test_empty_batches_and_windows_that_do_not_fit():
     assert ops.conv_transpose(np.ones((0, 5, 5, 4)), k, 2).shape == (0, 11, 11, 2)
 
 
+def test_numpy_integers_are_integers():
+    x, k = np.ones((1, 5, 1)), np.ones((2, 1, 1))
+    assert ops.conv(x, k, strides=np.int64(2)).shape == (1, 2, 1)
+    assert ops.max_pool(x, np.int32(2)).shape == (1, 2, 1)
+
+
 def test_float32_stays_float32():
     x, k = image(2, 2).astype(np.float32), kernel(2, 2, 3).astype(np.float32)
     assert ops.conv(x, k).dtype == "float32"

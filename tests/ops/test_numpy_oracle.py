@@ -205,6 +205,14 @@ def test_arguments_may_be_named():
     assert ops.dense(inputs=x, kernel=np.ones((3, 1)), bias=None, activation=ops.tanh).shape == (2, 1)
 
 
+def test_one_hot_of_any_integers():
+    for dtype in ("uint8", "int8", "int64", "bool", "float32"):
+        encoded = ops.one_hot(Tensor([0, 1], dtype), 300)
+        assert encoded.dtype == "float32"
+        assert [row.nonzero()[0].tolist() for row in encoded.numpy()] == [[0], [1]]
+    assert ops.one_hot([-1, 3], 3).tolist() == [[0.0] * 3] * 2
+
+
 def test_sixteen_bits_are_summed_in_thirty_two():
     x = Tensor(np.full(70_000, 2.0), "float16")
     assert ops.mean(x).tolist() == 2.0
@@ -246,6 +254,9 @@ def test_values_beyond_range_follow_ieee_without_warnings():
         (lambda: ops.squeeze(np.ones((2, 1)), 0), ValueError, ["squeeze", "axis 0", "float64[2, 1]"]),
         (lambda: ops.take(np.ones(3), 5), IndexError, ["5", "3"]),
         (lambda: ops.max(np.ones((0,))), ValueError, ["zero-size"]),
+        (lambda: ops.stack([]), ValueError, ["concatenate", "at least one tensor"]),
+        (lambda: ops.batch_normalization(np.ones((2, 3)), [1.0], [1.0], 5), ValueError, ["axis", "[-2, 2)", "got 5"]),
+        (lambda: ops.add(Tensor([1], "uint8"), 300), OverflowError, ["300", "uint8", "add"]),
         (lambda: ops.subtract([True], [False]), TypeError, ["subtract"]),
         (lambda: ops.convert_to_tensor(1, sparse=True), ValueError, ["sparse"]),
         (lambda: ops.take_along_axis(np.ones((2, 2)), [0], 1), ValueError, ["take_along_axis", "2 axes", "got 1"]),

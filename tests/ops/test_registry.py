@@ -5,6 +5,9 @@ import zlib
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
 
 import eagerly.random  # noqa: F401 - registers the random primitives
 from domains import DOMAINS, FLOATS
@@ -200,6 +203,21 @@ def test_no_gradient_where_none_is_defined(name):
             tape.watch(floats(tensors))
             y = visible(name, REGISTRY[name](*tensors, **params)) * 1.0
         assert tape.gradient(y, tensors) == [None] * len(tensors)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    st.sampled_from(["add", "subtract", "multiply", "divide", "mod", "power", "maximum", "minimum"]),
+    npst.mutually_broadcastable_shapes(num_shapes=2, max_dims=4, max_side=3),
+    st.integers(0, 99),
+)
+def test_binary_gradients_under_broadcasting(name, shapes, seed):
+    rng = np.random.default_rng(seed)
+    values = (DOMAINS[name].values * 2)[:2]
+    arrays = [draw(rng, shape, "float64") for draw, shape in zip(values, shapes.input_shapes, strict=True)]
+    assert REGISTRY[name](*map(Tensor, arrays)).shape == shapes.result_shape
+    assert REGISTRY[name](*(AbstractTensor(x.shape, x.dtype) for x in arrays)).shape == shapes.result_shape
+    check_gradients(REGISTRY[name], arrays)
 
 
 BINARY_NAMES = ["add", "subtract", "multiply", "divide", "floor_divide", "mod", "power", "maximum", "minimum"]

@@ -1,0 +1,154 @@
+"""The index of a file, checked: every field of it is wrong until shown to be right.
+
+A digest tells damage from what was written, but whoever forges a file forges its digest too. So numbers lead only to
+what is there, ranges lie where values may and share no byte, and nothing is looked up by a name in the file.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import Any
+
+from .. import dtypes
+from . import format as layout
+from .format import ObjectEntry, TensorEntry, bound_slots, state_problem
+
+
+class UnknownFeature(Exception):
+    """The index asks for something that a later version brings."""
+
+
+class IndexReader:
+    """Turns an index into entries."""
+
+    def __init__(self, content: Any, payload_end: int):
+        self._content = content
+        self._payload_end = payload_end
+
+    def objects(self) -> list[ObjectEntry]:
+        """The entries, each with the way to it.
+
+        Raises:
+          ValueError: naming the object and the field that cannot be.
+          UnknownFeature: if a later version has to read it.
+        """
+        content = _expect(self._content, dict, "the index")
+        required = _expect(content.get("requires"), list, "requires")
+        unknown = [feature for feature in required if not (isinstance(feature, str) and feature in layout.FEATURES)]
+        if unknown:
+            raise UnknownFeature(f"it requires the feature {unknown[0]!r:.80}. Update eagerly to read this file.")
+        encoded = _expect(content.get("objects"), list, "objects")
+        self._count = len(encoded)
+        entries = [self._entry(item, f"object {number}") for number, item in enumerate(encoded)]
+        if not entries or entries[0].tensor is not None:
+            raise ValueError("expected object 0 to be the root, which has children")
+        for number, entry in enumerate(entries):
+            self._check_bound(number, entry, entries)
+        _check_overlaps(entries)
+        _find_ways(entries)
+        return entries
+
+    def _entry(self, item: Any, where: str) -> ObjectEntry:
+        item = _expect(item, dict, where)
+        if "dtype" in item:
+            return ObjectEntry(tensor=self._tensor(item, where))
+        state = item.get("state")
+        problem = None if state is None else state_problem(state)
+        if problem:
+            raise ValueError(f"{where}, state: {problem}")
+        bound = _expect(item.get("bound", {}), dict, f"{where}, bound")
+        return ObjectEntry(
+            kind=_expect(item.get("class"), str, f"{where}, class"),
+            children=self._links(item.get("children"), f"{where}, children"),
+            bound={
+                self._number_in(key, f"{where}, bound"): self._links(slots, f"{where}, bound {key}")
+                for key, slots in bound.items()
+            },
+            state=state,
+        )
+
+    def _tensor(self, item: dict[str, Any], where: str) -> TensorEntry:
+        if item["dtype"] not in dtypes.NAMES:
+            raise ValueError(f"{where}: expected a known dtype, got {item['dtype']!r:.80}")
+        dtype = dtypes.dtype(item["dtype"])
+        shape = tuple(_natural(size, f"{where}, shape") for size in _expect(item.get("shape"), list, f"{where}, shape"))
+        offset = _natural(item.get("offset"), f"{where}, offset")
+        length = _natural(item.get("length"), f"{where}, length")
+        if len(shape) > layout.MAX_RANK:
+            raise ValueError(f"{where}: expected at most {layout.MAX_RANK} axes, got {len(shape)}")
+        # NumPy refuses a shape whose other axes are too large even where one of them is 0.
+        if math.prod(size for size in shape if size) * dtype.itemsize >= 2**63:
+            raise ValueError(f"{where}: expected a shape that an array can have, got {shape!r:.80}")
+        if math.prod(shape) * dtype.itemsize != length:
+            raise ValueError(f"{where}: expected {math.prod(shape) * dtype.itemsize} bytes for its shape, got {length}")
+        if length and not layout.USER_BLOCK <= offset <= self._payload_end - length:
+            raise ValueError(
+                f"{where}: expected values between the bytes {layout.USER_BLOCK} and {self._payload_end}, "
+                f"got {length} bytes from {offset} on"
+            )
+        found = [_natural(value, f"{where}, crc32") for value in _expect(item.get("crc32"), list, f"{where}, crc32")]
+        if len(found) != -(-length // layout.BLOCK):
+            raise ValueError(f"{where}: expected {-(-length // layout.BLOCK)} CRC-32 values, got {len(found)}")
+        return TensorEntry(dtype, shape, offset, length, found)
+
+    def _links(self, item: Any, where: str) -> dict[str, int]:
+        links = _expect(item, dict, where)
+        for name, number in links.items():
+            if not name or "/" in name:
+                raise ValueError(f"{where}: expected names without a slash, got {name!r:.80}")
+            if _natural(number, f"{where}, {name!r:.80}") >= self._count:
+                raise ValueError(f"{where}: expected an object below {self._count}, got {number}")
+        return links
+
+    def _number_in(self, key: str, where: str) -> int:
+        if not (key.isascii() and key.isdigit() and len(key) < 20 and str(int(key)) == key and int(key) < self._count):
+            raise ValueError(f"{where}: expected an object below {self._count}, got {key!r:.80}")
+        return int(key)
+
+    def _check_bound(self, number: int, entry: ObjectEntry, entries: list[ObjectEntry]) -> None:
+        for variable, slots in entry.bound.items():
+            for target in (variable, *slots.values()):
+                if entries[target].tensor is None:
+                    raise ValueError(f"object {number}, bound: expected Variables, got object {target}")
+
+
+def _expect(value: Any, kind: type, where: str) -> Any:
+    if not isinstance(value, kind):
+        raise ValueError(f"{where}: expected {kind.__name__}, got {type(value).__name__}")
+    return value
+
+
+def _natural(value: Any, where: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63:
+        raise ValueError(f"{where}: expected an integer from 0 on, got {value!r:.80}")
+    return value
+
+
+def _check_overlaps(entries: list[ObjectEntry]) -> None:
+    tensors = [(entry.tensor.offset, entry.tensor.length, n) for n, entry in enumerate(entries) if entry.tensor]
+    for (offset, length, number), (following, _, other) in pairwise(sorted(item for item in tensors if item[1])):
+        if offset + length > following:
+            raise ValueError(f"object {number} and object {other}: expected values of their own, got a shared range")
+
+
+def _find_ways(entries: list[ObjectEntry]) -> None:
+    """Sets each entry's `via`: breadth first, Variables bound to others last."""
+    reached, order = {0}, [0]
+    for number in order:
+        for name, target in entries[number].children.items():
+            if target not in reached:
+                reached.add(target)
+                order.append(target)
+                entries[target].via = (number, name, None)
+    named = set(order)
+    for number in order:
+        for variable, slot, target in bound_slots(entries[number]):
+            if variable not in named:
+                raise ValueError(f"object {number}, bound: expected a Variable with a name, got object {variable}")
+            if target not in reached:
+                reached.add(target)
+                entries[target].via = (number, slot, variable)
+    if len(reached) < len(entries):
+        lost = min(set(range(len(entries))) - reached)
+        raise ValueError(f"object {lost}: expected a way to it from the root, got none")

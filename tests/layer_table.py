@@ -1,0 +1,124 @@
+"""One row for each public layer class: how to make it, what to call it on, and what must come out.
+
+The names of the weights stand in Keras 3's order, read off Keras itself.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from eagerly import layers
+
+
+@dataclass
+class Row:
+    """A layer class, ready for the conformance tests.
+
+    make: the constructor's arguments.
+    shape: the input's shape; a list of them for a layer of several inputs.
+    output: the output's shape.
+    free: the axes whose size may be unknown until data come.
+    integers: None, or the bound of integer inputs.
+    weights: the names of the weights in Keras's order; the first `trainable` of them are trained.
+    states: the names of further variables.
+    """
+
+    make: dict[str, Any]
+    shape: Any
+    output: tuple[int, ...]
+    free: tuple[int, ...] = (0,)
+    integers: int | None = None
+    weights: tuple[str, ...] = ()
+    trainable: int = 0
+    states: tuple[str, ...] = ()
+
+
+KERNEL = ("kernel", "bias")
+ROWS = {
+    "Activation": Row({"activation": "tanh"}, (2, 3), (2, 3), free=(0, 1)),
+    "BatchNormalization": Row(
+        {"momentum": 0.5},
+        (4, 5, 3),
+        (4, 5, 3),
+        free=(0, 1),
+        weights=("gamma", "beta", "moving_mean", "moving_variance"),
+        trainable=2,
+    ),
+    "Concatenate": Row({"axis": 1}, [(2, 3, 2), (2, 1, 2)], (2, 4, 2), free=(0, 1)),
+    "Conv2D": Row(
+        {"filters": 4, "kernel_size": 3, "padding": "same", "strides": 2, "activation": "tanh"},
+        (2, 5, 4, 2),
+        (2, 3, 2, 4),
+        free=(0, 1, 2),
+        weights=KERNEL,
+        trainable=2,
+    ),
+    "Conv2DTranspose": Row(
+        {"filters": 3, "kernel_size": 3, "strides": 2, "padding": "same"},
+        (2, 3, 2, 2),
+        (2, 6, 4, 3),
+        free=(0, 1, 2),
+        weights=KERNEL,
+        trainable=2,
+    ),
+    "Dense": Row(
+        {"units": 4, "activation": "tanh"}, (2, 5, 3), (2, 5, 4), free=(0, 1), weights=KERNEL, trainable=2
+    ),
+    "Dropout": Row({"rate": 0.5, "seed": 3}, (3, 4), (3, 4), free=(0, 1), states=("seed_generator_state",)),
+    "Embedding": Row(
+        {"input_dim": 6, "output_dim": 3},
+        (2, 4),
+        (2, 4, 3),
+        free=(0, 1),
+        integers=6,
+        weights=("embeddings",),
+        trainable=1,
+    ),
+    "Flatten": Row({}, (2, 3, 4), (2, 12), free=(0, 1, 2)),
+    "LeakyReLU": Row({"negative_slope": 0.2}, (2, 3), (2, 3), free=(0, 1)),
+    "MaxPooling2D": Row({"pool_size": 2}, (2, 5, 4, 3), (2, 2, 2, 3), free=(0, 1, 2)),
+    "Reshape": Row({"target_shape": (2, -1)}, (3, 4, 3), (3, 2, 6), free=(0,)),
+}
+
+
+def make(name, /, **options):
+    """A layer of a class, with the arguments of its row."""
+    return getattr(layers, name)(**{**ROWS[name].make, **options})
+
+
+def data(name, seed=0, dtype="float32"):
+    """An input for a class: an array, or a list of them; its elements differ, and none is near 0."""
+    row, rng = ROWS[name], np.random.default_rng(seed)
+    if row.integers is not None:
+        return rng.integers(0, row.integers, row.shape).astype(np.int32)
+
+    def values(shape):
+        spread = rng.permutation(np.arange(1, int(np.prod(shape)) + 1)).reshape(shape) / np.prod(shape)
+        return (spread * rng.choice([-1, 1], shape)).astype(dtype)
+
+    return [values(shape) for shape in row.shape] if isinstance(row.shape, list) else values(row.shape)
+
+
+def spread_weights(layer, seed=1):
+    """Gives a layer weights that tell every element apart; positive ones, as a variance has to be."""
+    rng = np.random.default_rng(seed)
+    layer.set_weights([rng.uniform(0.3, 1.3, weight.shape) for weight in layer.weights])
+    return layer
+
+
+def built(name, /, **options):
+    """A layer that has been called, with weights of `spread_weights`."""
+    layer = make(name, **options)
+    layer(data(name))
+    return spread_weights(layer)
+
+
+def unknown(name, axes):
+    """The shapes of a class's input with None at the axes."""
+    shapes = ROWS[name].shape
+
+    def blur(shape):
+        return tuple(None if i in axes else size for i, size in enumerate(shape))
+
+    return [blur(shape) for shape in shapes] if isinstance(shapes, list) else blur(shapes)

@@ -1,6 +1,6 @@
 """Microseconds per operation on 8x8 float32: NumPy's own, eagerly's, and eagerly's recorded by a tape.
 
-    python benchmarks/dispatch.py
+python benchmarks/dispatch.py
 """
 
 import statistics

@@ -1,6 +1,6 @@
 """Seconds and peak memory of `import eagerly` beside those of `import numpy`, each in processes of its own.
 
-    python benchmarks/startup.py
+python benchmarks/startup.py
 """
 
 import statistics

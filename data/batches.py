@@ -22,14 +22,31 @@ Batch = tuple[Any, Any, Any]
 def unpack(data: Any) -> Batch:
     """x, y and sample weights of what a data source gives: `(x,)`, `(x, y)`, `(x, y, sample_weight)` or x alone.
 
+    A list is taken for such a tuple.
+
     Raises:
       ValueError: for a tuple of another length.
     """
+    data = tuple(data) if isinstance(data, list) else data
     if not isinstance(data, tuple):
         return data, None, None
     if not 1 <= len(data) <= 3:
         raise ValueError(f"Data: expected (x,), (x, y) or (x, y, sample_weight), got a tuple of {len(data)}.")
     return (*data, *(None,) * (3 - len(data)))
+
+
+def pack(batch: Batch) -> Any:
+    """What a training step is given: `(x, y, sample_weight)` without the last ones that are None; x alone as it is.
+
+    >>> pack((1, 2, None)), pack((1, None, None)), pack(([1, 2], None, None))
+    ((1, 2), 1, ([1, 2],))
+    """
+    x, y, sample_weight = batch
+    if sample_weight is not None:
+        return batch
+    if y is not None:
+        return x, y
+    return (x,) if isinstance(x, (tuple, list)) else x
 
 
 def _as_array(leaf: Any, name: str) -> np.ndarray[Any, Any]:
@@ -122,7 +139,7 @@ def _cut(part: Any, order: np.ndarray[Any, Any] | None, start: int, stop: int) -
 class IterableBatches:
     """Batches as an iterable gives them, at most `steps` an epoch.
 
-    An epoch of a generator goes on where the last one stopped; an epoch of anything else begins anew.
+    An epoch of an iterator goes on where the last one stopped; an epoch of anything else begins anew.
 
     Args:
       source: an iterable of x, `(x, y)` or `(x, y, sample_weight)`.
@@ -134,25 +151,22 @@ class IterableBatches:
             raise ValueError(f"steps: expected an integer > 0 or None, got {steps!r}.")
         self.source = source
         self.steps = steps
-        self._iterator: Iterator[Any] | None = None
 
     def __len__(self) -> int:
         """The number of batches in an epoch, 0 if it is not known."""
         return self.steps or (len(self.source) if hasattr(self.source, "__len__") else 0)  # type: ignore[arg-type]
 
     def __iter__(self) -> Iterator[Batch]:
-        if self._iterator is None or self.steps is None:
-            self._iterator = iter(self.source)
+        iterator = iter(self.source)
         given = 0
         while self.steps is None or given < self.steps:
-            item = next(self._iterator, _END)
+            item = next(iterator, _END)
             if item is _END:
-                self._iterator = None
                 if given == 0 or self.steps is not None:
                     raise ValueError(
                         f"Data: the iterable ended after {given} batches of an epoch"
                         + (f" of {self.steps}. " if self.steps else ". ")
-                        + "Pass one that can be iterated over again, or fewer steps."
+                        + "Pass one that can be iterated over again, or ask for fewer steps."
                     )
                 return
             given += 1
@@ -160,6 +174,20 @@ class IterableBatches:
 
 
 _END = object()
+
+
+def repeated(source: Iterable[Any]) -> Iterator[Any]:
+    """The batches of one pass over a source after another, for epochs of a given number of steps.
+
+    An iterator cannot be passed over again, so its batches come once.
+    """
+    while True:
+        given = False
+        for item in source:
+            given = True
+            yield item
+        if not given or iter(source) is source:
+            return
 
 
 def _tensors(part: Any) -> Any:
@@ -200,17 +228,26 @@ def check_class_weight(class_weight: Any) -> dict[int, float]:
     Raises:
       ValueError: for anything else.
     """
-    if not isinstance(class_weight, dict) or not all(isinstance(k, int) and k >= 0 for k in class_weight):
+    if not isinstance(class_weight, dict) or not all(isinstance(k, (int, np.integer)) and k >= 0 for k in class_weight):
         raise ValueError(f"class_weight: expected a dictionary from class numbers to weights, got {class_weight!r}.")
-    return {k: float(v) for k, v in class_weight.items()}
+    return {int(k): float(v) for k, v in class_weight.items()}
 
 
 def with_class_weight(y: Any, sample_weight: Any, class_weight: dict[int, float]) -> Any:
-    """Sample weights multiplied by the weight of each label's class; classes that are not named weigh 1."""
+    """Sample weights multiplied by the weight of each label's class; classes that are not named weigh 1.
+
+    Labels are class numbers, to which others are rounded, or one-hot.
+
+    Raises:
+      ValueError: if the labels are not those of one output.
+    """
+    if y is None or nest.is_nested(y):
+        raise ValueError(
+            f"class_weight: expected labels y for one output, got {describe(y)}. Use sample_weight instead."
+        )
     labels = np.asarray(y)
     if labels.ndim > 1:
         labels = labels[..., 0] if labels.shape[-1] == 1 else labels.argmax(-1)
-    table = np.ones(max([int(labels.max(initial=0)), *class_weight]) + 1, dtypes.FLOATX)
-    table[list(class_weight)] = list(class_weight.values())
-    weights = table[labels.astype(np.intp)]
+    classes, inverse = np.unique(np.round(labels), return_inverse=True)
+    weights = np.array([class_weight.get(int(k), 1.0) for k in classes], dtypes.FLOATX)[inverse].reshape(labels.shape)
     return wrap(weights if sample_weight is None else weights * np.asarray(sample_weight).reshape(weights.shape))

@@ -9,12 +9,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from . import ops as ops
+from .errors import suggest as _suggest
 from .tape import GradientTape as GradientTape
 from .tensor import Tensor as Tensor
 from .variable import Variable as Variable
 
 if TYPE_CHECKING:
     from . import activations as activations
+    from . import callbacks as callbacks
     from . import checkpoint as checkpoint
     from . import constraints as constraints
     from . import data as data
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
     from .metrics import Metric as Metric
     from .models import Model as Model
     from .models import Sequential as Sequential
-    from .models import callbacks as callbacks
     from .ops import convert_to_tensor as convert_to_tensor
     from .ops import stop_gradient as stop_gradient
     from .optim import Optimizer as Optimizer
@@ -43,9 +44,10 @@ __version__ = "0.1.0"
 
 # Where each name that loads on demand is defined; a module's own name stands for the module.
 _LAZY = {
-    **dict.fromkeys(("activations", "checkpoint", "constraints", "data", "datasets", "initializers", "layers"), ""),
+    **dict.fromkeys(
+        ("activations", "callbacks", "checkpoint", "constraints", "data", "datasets", "initializers", "layers"), ""
+    ),
     **dict.fromkeys(("losses", "metrics", "models", "optim", "random", "regularizers"), ""),
-    "callbacks": "models",
     "Input": "layers",
     "Layer": "layers",
     "Loss": "losses",
@@ -61,7 +63,7 @@ _LAZY = {
 
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
-        raise AttributeError(f"module 'eagerly' has no attribute {name!r}")
+        raise AttributeError(f"module 'eagerly' has no attribute {name!r}.{_suggest(name, __dir__())}")
     home = _LAZY[name]
     value = (
         importlib.import_module(f".{name}", __name__)

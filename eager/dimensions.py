@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral
 from typing import Any, NoReturn
 
@@ -22,13 +22,22 @@ _ordinals = itertools.count()
 class Atom:
     """An unknown, or one of `//`, `min`, `max` applied to two dims; compares by identity or by structure.
 
-    `low` and `high` are the least and the greatest value that it can take.
+    `low` and `high` are the least and the greatest value that it can take; `parts` is what it is made of, if anything:
+    the operator and its operands.
     """
 
-    __slots__ = ("high", "key", "low", "text")
+    __slots__ = ("high", "key", "low", "parts", "text")
 
-    def __init__(self, text: str, key: object = None, low: float = 0, high: float = math.inf):
+    def __init__(
+        self,
+        text: str,
+        key: object = None,
+        low: float = 0,
+        high: float = math.inf,
+        parts: tuple[str, Size, Size] | None = None,
+    ):
         self.text = text
+        self.parts = parts
         self.key = next(_ordinals) if key is None else key
         self.low = low
         self.high = high
@@ -179,7 +188,7 @@ def _applied(name: str, a: Size, b: Size, low: float, high: float) -> Dim:
         name,
         *(tuple(sorted((tuple(str(x.key) for x in atoms), f) for atoms, f in _terms(s).items())) for s in (a, b)),
     )
-    return Dim({(Atom(text, key, low, high),): 1})
+    return Dim({(Atom(text, key, low, high, (name, a, b)),): 1})
 
 
 def _quotient(a: Size, b: Size) -> Dim:
@@ -220,6 +229,41 @@ def _floor_divide(a: Size, b: Size) -> Size:
     if set(rest) == {()} and not atoms_b:
         return rest[()] // factor_b
     return _quotient(a, b)
+
+
+def bind(shape: Shape, sizes: Shape) -> dict[Atom, Size]:
+    """The unknowns of a shape with the sizes that they have in a concrete one of its rank."""
+    found: dict[Atom, Size] = {}
+    for size, actual in zip(shape, sizes, strict=True):
+        if isinstance(size, Dim) and len(size.terms) == 1:
+            ((atoms, factor),) = size.terms.items()
+            if factor == 1 and len(atoms) == 1:
+                found[atoms[0]] = actual
+    return found
+
+
+def evaluate(size: Size, known_sizes: Mapping[Atom, Size]) -> Size:
+    """A size with unknowns replaced by what they are known to be.
+
+    >>> n = unknown("n")
+    >>> evaluate((n + 1) // 2, bind((n,), (5,)))
+    3
+    """
+    total: Size = 0
+    for atoms, factor in _terms(size).items():
+        term: Size = factor
+        for atom in atoms:
+            term = term * _value(atom, known_sizes)
+        total = total + term
+    return total
+
+
+def _value(atom: Atom, known_sizes: Mapping[Atom, Size]) -> Size:
+    if atom.parts is None:
+        return known_sizes.get(atom, Dim({(atom,): 1}))
+    name, *operands = atom.parts
+    a, b = (evaluate(operand, known_sizes) for operand in operands)
+    return a // b if name == "//" else minimum(a, b) if name == "min" else maximum(a, b)
 
 
 def _bounds(size: Size) -> tuple[float, float]:

@@ -10,25 +10,31 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from . import nest
 from .context import context, scoped
 from .tensor import AbstractTensor
 
 
 class Node:
-    """One call `operation(*args, **kwargs)` with abstract tensors among its arguments."""
+    """One call `operation(*args, **kwargs)` with abstract tensors among its arguments; arrays are copied."""
 
     __slots__ = ("args", "kwargs", "operation", "structure")
 
     def __init__(self, operation: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any):
         self.operation = operation
-        self.args = args
-        self.kwargs = kwargs
+        self.args, self.kwargs = nest.map_structure(_copied, (args, kwargs))
         self.structure = nest.map_structure(lambda leaf: None, outputs)
 
     def inputs(self) -> list[AbstractTensor]:
         """The symbols among the arguments, nested ones included."""
         return symbols((self.args, self.kwargs))
+
+
+def _copied(leaf: Any) -> Any:
+    """The leaf, an array as it is now: changing it later changes no model."""
+    return leaf.copy() if isinstance(leaf, np.ndarray) else leaf
 
 
 def symbols(structure: Any) -> list[AbstractTensor]:

@@ -106,7 +106,7 @@ def direct_children(owner: Trackable) -> list[Any]:
 
 
 def all_variables(root: Trackable) -> list[Variable]:
-    """Every Variable of the object graph, each once."""
+    """Every Variable of the object graph, each once; those bound to other Variables (an optimizer's slots) included."""
     found: dict[int, Variable] = {}
     seen: set[int] = set()
     waiting: list[Variable | Trackable] = [root]
@@ -117,4 +117,5 @@ def all_variables(root: Trackable) -> list[Variable]:
         elif id(item) not in seen:
             seen.add(id(item))
             waiting.extend(direct_children(item))
+            waiting.extend(slot for _, slots in item.bound_children() for slot in slots.values())
     return list(found.values())

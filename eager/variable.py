@@ -152,7 +152,8 @@ class Variable(Operand):
         return twin
 
     def __reduce__(self) -> Any:
-        return _rebuild, (self.numpy(), self.trainable, self.name, self.path)
+        state = {name: getattr(self, name) for name in ("trainable", "path", "regularizer", "constraint")}
+        return _rebuild, (self.numpy(), self.created_trainable, self.name, state)
 
     def __repr__(self) -> str:
         values = np.array2string(self._value._array, separator=", ", prefix="Variable(")
@@ -180,7 +181,8 @@ def _operand(value: TensorLike) -> Any:
     return value if isinstance(value, (Operand, bool, int, float)) else Tensor(value)
 
 
-def _rebuild(value: np.ndarray[Any, Any], trainable: bool, name: str, path: str) -> Variable:
+def _rebuild(value: np.ndarray[Any, Any], trainable: bool, name: str, state: dict[str, Any]) -> Variable:
     variable = Variable(value, trainable=trainable, name=name)
-    variable.path = path
+    for attribute, content in state.items():
+        setattr(variable, attribute, content)
     return variable

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from numbers import Real
 from typing import Any
 
 import numpy as np
+
+from ..errors import describe
 
 
 def positive(layer: Any, name: str, value: Any) -> int:
@@ -34,6 +38,34 @@ def sizes(layer: Any, name: str, value: Any, rank: int) -> tuple[int, ...]:
             f"{type(layer).__name__} {layer.name!r}: {name} must be an integer > 0 or {rank} of them, got {value!r}."
         )
     return result
+
+
+def number(layer: Any, name: str, value: Any, low: float, high: float = math.inf) -> Any:
+    """A real number in [low, high].
+
+    Raises:
+      ValueError: naming the layer, the argument and what came.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real) or not low <= value <= high:  # type: ignore[operator]
+        wanted = f">= {low}" if high == math.inf else f"in [{low}, {high}]"
+        raise ValueError(f"{type(layer).__name__} {layer.name!r}: {name} must be {wanted}, got {value!r}.")
+    return value
+
+
+def fits_window(layer: Any, inputs: Any, window: tuple[int, ...], dilation: tuple[int, ...]) -> None:
+    """Refuses an image that is smaller than the window, where nothing is padded: no output would be left.
+
+    Raises:
+      ValueError: naming the layer, the extent of its window and what came.
+    """
+    first = layer.data_format == "channels_first"
+    reach = tuple((width - 1) * gap + 1 for width, gap in zip(window, dilation, strict=True))
+    space = inputs.shape[2:] if first else inputs.shape[1:-1]
+    if any(size is not None and size < wanted for size, wanted in zip(space, reach, strict=True)):
+        raise ValueError(
+            f"{type(layer).__name__} {layer.name!r}: expected an image of at least {' x '.join(map(str, reach))}, "
+            f"which the window covers, got {describe(inputs)}. Use a smaller window or padding='same'."
+        )
 
 
 def one_of(layer: Any, name: str, value: Any, choices: tuple[Any, ...]) -> Any:

@@ -33,6 +33,7 @@ from .input_spec import InputSpec
 from .journal import all_or_nothing, trial
 
 _display_names: dict[str, itertools.count[int]] = {}
+_run_numbers = itertools.count(1)
 
 
 def _display_name(cls: type) -> str:
@@ -47,7 +48,7 @@ def _building(build: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(build)
     def wrapped(self: Layer, *args: Any, **kwargs: Any) -> None:
-        if type(self).build is not wrapped:  # a subclass's build calls this one: the layer is built when that one is done
+        if type(self).build is not wrapped:  # called by a subclass's build, which is the one that builds
             build(self, *args, **kwargs)
             return
         with all_or_nothing(self):
@@ -96,6 +97,8 @@ class Layer(Trackable, Configurable):
 
     _untracked: ClassVar[frozenset[str]] = frozenset({"_pending", "_losses", "_arguments"})
     _initialized = False
+    _run_number = 0  # of the last run that called the layer; a run is a call that comes from outside of any layer
+    _losses_run = 0  # of the run that its losses belong to
     built = False
 
     def __init__(
@@ -178,7 +181,7 @@ class Layer(Trackable, Configurable):
         sizes = () if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
         if not all(isinstance(size, (int, np.integer)) and size >= 0 for size in sizes):
             raise ValueError(
-                f"{type(self).__name__} {self.name!r}: expected integers >= 0 as shape of the weight {name!r}, got {sizes}. "
+                f"{self._title()}: expected integers >= 0 as shape of the weight {name!r}, got {sizes}. "
                 "An unknown size cannot hold a weight."
             )
         target = self._dtype if dtype is None else dtypes.dtype(dtype)
@@ -197,7 +200,10 @@ class Layer(Trackable, Configurable):
 
     def _held(self) -> tuple[list[Variable], list[Variable], list[Layer]]:
         """What the layer holds itself: weights, trainable ones first; states of random generators; layers."""
-        trainable, others, seeds, layers = [], [], [], []
+        trainable: list[Variable] = []
+        others: list[Variable] = []
+        seeds: list[Variable] = []
+        layers: list[Layer] = []
         for child in direct_children(self):
             if isinstance(child, Variable):
                 (trainable if child.created_trainable else others).append(child)
@@ -280,9 +286,8 @@ class Layer(Trackable, Configurable):
             raise ValueError(f"{self._title()}: expected {len(mine)} weights, got {len(weights)}.")
         for variable, value in zip(mine, weights, strict=True):
             if tuple(np.shape(value)) != variable.shape:
-                raise ValueError(
-                    f"{self._title()}: expected shape {variable.shape} for {variable.path!r}, got {describe(np.asarray(value))}."
-                )
+                came = describe(np.asarray(value))
+                raise ValueError(f"{self._title()}: expected shape {variable.shape} for {variable.path!r}, got {came}.")
         with rollback(mine):
             for variable, value in zip(mine, weights, strict=True):
                 variable.assign(value)
@@ -300,21 +305,24 @@ class Layer(Trackable, Configurable):
     # --- losses
 
     def add_loss(self, loss: Any) -> None:
-        """Adds scalar terms to the loss of the running call, here and in every enclosing layer."""
+        """Adds scalar terms to the loss; they stay until the next call that comes from outside of any layer."""
         terms = [creation.convert_to_tensor(term) for term in nest.flatten(loss)]
         for term in terms:
             if term.shape != ():
                 raise ValueError(f"{self._title()}: expected a scalar loss, got {describe(term)}. Reduce it first.")
         if context.symbolic_call:  # the terms of symbols are none of a run
             return
-        for layer in context.scope if self in context.scope else (self,):
-            layer._losses.extend(terms)
+        run = context.scope[0]._run_number if context.scope else self._run_number
+        if run != self._losses_run:
+            self._losses, self._losses_run = [], run
+        self._losses.extend(terms)
 
     @property
     def losses(self) -> list[Any]:
-        """The terms that the last call added, and those of the weights' regularizers."""
+        """The terms that were added in the last call or since, here and inside, and those of weights' regularizers."""
+        layers = [layer for layer, *_ in self._walk() if layer._losses_run >= self._run_number]
         terms = [w.regularizer(w) for w in self.trainable_weights if w.regularizer is not None]
-        return [*self._losses, *terms]
+        return [*(term for layer in layers for term in layer._losses), *terms]
 
     # --- calling
 
@@ -408,18 +416,16 @@ class Layer(Trackable, Configurable):
         mask = _mask_of(args[0]) if args else None
         if kwargs or signature.takes_training or (mask is not None and signature.takes_mask):
             args, kwargs = signature.prepare(args, kwargs, training, mask)
-        if self._losses:
-            self._losses = []
         scope, before = context.scope, context.training
+        self.__dict__["_run_number"] = scope[0]._run_number if scope else next(_run_numbers)
         context.scope, context.training = (*scope, self), training
         try:
             outputs = self.call(*args, **kwargs)
             if self.activity_regularizer is not None:
-                self.add_loss([self.activity_regularizer(y) for y in nest.flatten(outputs)])
+                self.add_loss([self.activity_regularizer(y) for y in nest.flatten(outputs) if isinstance(y, Operand)])
         except Exception as error:
-            error.add_note(
-                f"In {self._title()} ({self.path}), called on {describe(args[0]) if len(args) == 1 else describe(args)}."
-            )
+            came = describe(args[0] if len(args) == 1 else args)
+            error.add_note(f"In {self._title()} ({self.path}), called on {came}.")
             raise
         finally:
             context.scope, context.training = scope, before
@@ -458,7 +464,10 @@ class Layer(Trackable, Configurable):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape of the output for an input shape; None stands for an unknown size. It builds nothing."""
-        symbols = map_shapes(lambda sizes: AbstractTensor(_symbolic(sizes), self._dtype), input_shape)
+        dtype = getattr(self.input_spec, "dtype", None) or self._dtype
+        symbols = map_shapes(lambda sizes: AbstractTensor(_symbolic(sizes), dtype), input_shape)
+        if self.input_spec is not None:
+            self._check(symbols)
         with contextlib.nullcontext() if self.built else trial(self):
             return shape_of(self.compute_output_spec(symbols))
 

@@ -45,7 +45,7 @@ class CallSignature:
     def prepare(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], training: bool, mask: Any
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """The arguments with the training mode put in, or taken out where `call` does not name it, and a mask not given."""
+        """The arguments with the training mode, taken out where `call` does not name it, and a mask not given."""
         if self.takes_training:
             args, kwargs = self._put("training", training, args, kwargs)
         else:
@@ -107,10 +107,10 @@ def build_shapes(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> d
         for name, value in given.items()
         if f"{name}_shape" in wanted and any(hasattr(leaf, "shape") for leaf in nest.flatten(value))
     }
-    required = [name for name, parameter in wanted.items() if parameter.default is parameter.empty and name not in shapes]
-    if required:
+    lacking = [name for name, wish in wanted.items() if wish.default is wish.empty and name not in shapes]
+    if lacking:
         raise ValueError(
-            f"{type(layer).__name__} {layer.name!r}: expected call() to get a tensor for each shape that build() takes, "
-            f"`x` for `x_shape`; got none for {', '.join(required)} among the arguments {', '.join(given)}."
+            f"{type(layer).__name__} {layer.name!r}: expected call() to get a tensor for each shape that build() "
+            f"takes, `x` for `x_shape`; got none for {', '.join(lacking)} among the arguments {', '.join(given)}."
         )
     return shapes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import activations, ops
-from .arguments import one_of, positive, sizes
+from .arguments import fits_window, one_of, positive, sizes
 from .base import Layer
 from .input_spec import InputSpec
 
@@ -38,7 +38,8 @@ class BaseConvolution(Layer):
         self.dilation_rate = sizes(self, "dilation_rate", dilation_rate, self.rank)
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise ValueError(
-                f"{self._title()}: expected strides or dilation_rate to be 1, got {self.strides} and {self.dilation_rate}."
+                f"{self._title()}: expected strides or dilation_rate to be 1, "
+                f"got {self.strides} and {self.dilation_rate}."
             )
         self.padding = one_of(self, "padding", padding, ("valid", "same"))
         self.data_format = one_of(self, "data_format", data_format or "channels_last", FORMATS)
@@ -91,7 +92,8 @@ class Conv2D(BaseConvolution):
       y: float[batch, out_height, out_width, filters]
 
     Raises:
-      ValueError: if x has not 4 axes, other channels than at the first call, or channels no multiple of `groups`.
+      ValueError: if x has not 4 axes, other channels than at the first call, channels no multiple of `groups`, or is
+        smaller than the window with padding "valid".
 
     Example:
       >>> Conv2D(8, 3, padding="same")(np.zeros((2, 5, 5, 1))).shape
@@ -150,6 +152,8 @@ class Conv2D(BaseConvolution):
         self.make_weights(channels, (*self.kernel_size, depth, self.filters))
 
     def call(self, inputs: Any) -> Any:
+        if self.padding == "valid":
+            fits_window(self, inputs, self.kernel_size, self.dilation_rate)
         y = ops.conv(inputs, self.kernel, self.strides, self.padding, self.data_format, self.dilation_rate)
         return self.finish(y)
 
@@ -231,7 +235,8 @@ class Conv2DTranspose(BaseConvolution):
         extra = (output_padding,) * self.rank if isinstance(output_padding, int) else tuple(output_padding)
         if len(extra) != self.rank or not all(0 <= e < s for e, s in zip(extra, self.strides, strict=True)):
             raise ValueError(
-                f"{self._title()}: output_padding must be integers >= 0 below the strides {self.strides}, got {output_padding!r}."
+                f"{self._title()}: output_padding must be integers >= 0 below the strides {self.strides}, "
+                f"got {output_padding!r}."
             )
         return extra
 

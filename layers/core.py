@@ -6,7 +6,7 @@ from typing import Any
 
 from .. import activations, ops
 from ..tensor import Tensor
-from .arguments import positive
+from .arguments import number, positive
 from .base import Layer
 from .input_spec import InputSpec
 
@@ -170,9 +170,7 @@ class LeakyReLU(Layer):
 
     def __init__(self, negative_slope: float = 0.3, **kwargs: Any):
         super().__init__(**kwargs)
-        if negative_slope is None or negative_slope < 0:
-            raise ValueError(f"{self._title()}: negative_slope must be >= 0, got {negative_slope!r}.")
-        self.negative_slope = negative_slope
+        self.negative_slope = number(self, "negative_slope", negative_slope, 0)
         self.supports_masking = True
 
     def call(self, inputs: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import ops
+from .arguments import number
 from .base import Layer
 from .input_spec import InputSpec
 
@@ -13,7 +14,8 @@ class BatchNormalization(Layer):
     """y = (x - mean) / sqrt(variance + epsilon) · gamma + beta, for each slice along `axis`.
 
     In training, mean and variance are those of the batch, and the moving ones follow:
-    moving = moving · momentum + batch's · (1 - momentum). Otherwise, and when `trainable` is False, the moving ones serve.
+    moving = moving · momentum + batch's · (1 - momentum). Otherwise, and when `trainable` is False, the moving
+    ones serve.
 
     Args:
       axis: the axis that keeps its statistics apart, usually the channels'.
@@ -21,7 +23,8 @@ class BatchNormalization(Layer):
       epsilon: added to the variance, > 0.
       center: whether beta is added.
       scale: whether gamma multiplies.
-      beta_initializer: initial beta; so too `gamma_initializer`, `moving_mean_initializer`, `moving_variance_initializer`.
+      beta_initializer: initial beta; so too `gamma_initializer`, `moving_mean_initializer`,
+        `moving_variance_initializer`.
       beta_regularizer: a term in `losses`; so too `gamma_regularizer`.
       beta_constraint: applied after each update; so too `gamma_constraint`.
       **kwargs: name, trainable, dtype.
@@ -60,12 +63,10 @@ class BatchNormalization(Layer):
         super().__init__(**kwargs)
         if not isinstance(axis, int):
             raise ValueError(f"{self._title()}: axis must be an integer, got {axis!r}.")
-        if not 0 <= momentum <= 1:
-            raise ValueError(f"{self._title()}: momentum must be in [0, 1], got {momentum!r}.")
         if not epsilon > 0:
             raise ValueError(f"{self._title()}: epsilon must be > 0, got {epsilon!r}.")
         self.axis = axis
-        self.momentum = momentum
+        self.momentum = number(self, "momentum", momentum, 0, 1)
         self.epsilon = epsilon
         self.center = center
         self.scale = scale
@@ -101,12 +102,13 @@ class BatchNormalization(Layer):
         if mask is None:
             mean, variance = ops.moments(inputs, axes)
             return mean, variance
-        weights = ops.cast(mask, inputs.dtype)
-        weights = ops.reshape(weights, (*ops.shape(weights), *(1,) * (inputs.ndim - weights.ndim)))
-        count = ops.sum(ops.broadcast_to(weights, ops.shape(inputs)), axes, keepdims=True)
-        mean = ops.divide_no_nan(ops.sum(inputs * weights, axes, keepdims=True), count)
-        variance = ops.divide_no_nan(ops.sum(ops.square(inputs - mean) * weights, axes, keepdims=True), count)
-        return ops.squeeze(mean, axes), ops.squeeze(variance, axes)
+        x = inputs if inputs.dtype.itemsize > 2 else ops.cast(inputs, "float32")  # sums overflow in 16 bits
+        weights = ops.cast(mask, x.dtype)
+        weights = ops.reshape(weights, (*ops.shape(weights), *(1,) * (x.ndim - weights.ndim)))
+        count = ops.sum(ops.broadcast_to(weights, ops.shape(x)), axes, keepdims=True)
+        mean = ops.divide_no_nan(ops.sum(x * weights, axes, keepdims=True), count)
+        variance = ops.divide_no_nan(ops.sum(ops.square(x - mean) * weights, axes, keepdims=True), count)
+        return ops.cast(ops.squeeze(mean, axes), inputs.dtype), ops.cast(ops.squeeze(variance, axes), inputs.dtype)
 
     def _follow(self, moving: Any, batch: Any) -> None:
         moving.assign(moving * self.momentum + ops.stop_gradient(batch) * (1.0 - self.momentum))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import ops
-from .arguments import one_of, sizes
+from .arguments import fits_window, one_of, sizes
 from .base import Layer
 from .convolutional import FORMATS
 from .input_spec import InputSpec
@@ -26,7 +26,7 @@ class MaxPooling2D(Layer):
       y: float[batch, out_height, out_width, channels]
 
     Raises:
-      ValueError: if x has not 4 axes.
+      ValueError: if x has not 4 axes, or is smaller than the window with padding "valid".
 
     Example:
       >>> MaxPooling2D(2)(np.zeros((1, 4, 4, 3))).shape
@@ -49,4 +49,6 @@ class MaxPooling2D(Layer):
         self.input_spec = InputSpec(ndim=4)
 
     def call(self, inputs: Any) -> Any:
+        if self.padding == "valid":
+            fits_window(self, inputs, self.pool_size, (1, 1))
         return ops.max_pool(inputs, self.pool_size, self.strides, self.padding, self.data_format)

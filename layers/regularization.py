@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import random
+from .arguments import number
 from .base import Layer
 
 
@@ -32,12 +33,10 @@ class Dropout(Layer):
         self, rate: float, noise_shape: Sequence[int | None] | None = None, seed: int | None = None, **kwargs: Any
     ):
         super().__init__(**kwargs)
-        if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 <= rate <= 1:
-            raise ValueError(f"{self._title()}: rate must be in [0, 1], got {rate!r}.")
-        self.rate = rate
+        self.rate = number(self, "rate", rate, 0, 1)
         self.noise_shape = None if noise_shape is None else tuple(noise_shape)
         self.supports_masking = True
-        if rate > 0:
+        if self.rate > 0:
             self.seed_generator = random.SeedGenerator(seed, stream="dropout")
 
     def call(self, inputs: Any, training: bool = False) -> Any:

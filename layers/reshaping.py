@@ -74,9 +74,10 @@ class Reshape(Layer):
         fixed = dimensions.product(size for size in self.target_shape if size != -1)
         total = dimensions.product(sizes)
         if dimensions.same(total % fixed if -1 in self.target_shape else total - fixed, 0) is False:
+            times = " times a whole number" if -1 in self.target_shape else ""
             raise ValueError(
-                f"{self._title()}: expected {fixed} elements{' times a whole number' * (-1 in self.target_shape)} after the "
-                f"batch for the target shape {self.target_shape}, got {describe(inputs)}."
+                f"{self._title()}: expected {fixed} elements{times} after the batch for the target shape "
+                f"{self.target_shape}, got {describe(inputs)}."
             )
         return ops.reshape(inputs, (batch, *(total // fixed if size == -1 else size for size in self.target_shape)))
 
@@ -94,7 +95,7 @@ class Concatenate(Layer):
       mask of y: what the masks of the inputs leave in; an input without one is left in
 
     Raises:
-      ValueError: if the input is no list, or shapes differ elsewhere.
+      ValueError: if the input is no list, the axis is out of range, or shapes differ elsewhere.
 
     Example:
       >>> Concatenate()([np.zeros((2, 3)), np.ones((2, 1))]).shape
@@ -111,7 +112,9 @@ class Concatenate(Layer):
             raise ValueError(f"{self._title()}: expected a list of tensors, got {describe(inputs)}.")
         shapes = [x.shape for x in inputs]
         rank = len(shapes[0])
-        axis = self.axis + rank if self.axis < 0 else self.axis
+        if not -rank <= self.axis < rank:
+            raise ValueError(f"{self._title()}: axis {self.axis} is out of range for inputs {describe(inputs)}.")
+        axis = self.axis % rank
         others = [[size for i, size in enumerate(shape) if i != axis] for shape in shapes]
         if any(
             len(mine) != len(others[0])

@@ -67,13 +67,15 @@ def names_of(y_pred: Any, given: list[str] | None) -> list[str]:
 
 
 def labels_of(y_true: Any, names: list[str], wanted: list[str], kind: str = "labels y") -> dict[str, Any]:
-    """The labels by output, of a dictionary or in order: one for each output, or for each that wants one.
+    """The labels (or weights, which may be missing) by output, of a dictionary or in order.
+
+    In order, there is one for each output, or for each that wants one.
 
     Raises:
       ValueError: if one that is wanted is missing, or their number is another.
     """
     if isinstance(y_true, dict):
-        if any(name not in y_true for name in wanted):
+        if kind == "labels y" and any(name not in y_true for name in wanted):
             raise ValueError(f"{kind}: expected values for the outputs {wanted}, got {describe(y_true)}.")
         return y_true
     leaves = nest.flatten(y_true)
@@ -118,11 +120,11 @@ class CompiledLoss(Trackable):
             (name, loss, 1.0 if weight is None else weight)
             for name, loss, weight in zip(names, chosen, weights, strict=True)
         ]
-        self._bound = bound
         labelled = [name for name, loss, _ in bound if loss is not None]
         if len(labelled) > 1:
             self.by_output = [Mean(name=f"{name}_loss") for name in labelled]
             _begin(self.by_output, self._fresh)
+        self._bound = bound
         return bound
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any, names: list[str]) -> Any:
@@ -136,7 +138,7 @@ class CompiledLoss(Trackable):
             raise ValueError(f"The loss of {labelled} expected labels y, got None.")
         predictions = flat_outputs(y_pred, names, "predictions")
         labels = labels_of(y_true, names, labelled)
-        weights = _weights_for(sample_weight, labelled)
+        weights = _weights_for(sample_weight, names, labelled)
         means = iter(self.by_output)
         total: Any = None
         for prediction, (name, loss, factor) in zip(predictions, bound, strict=True):
@@ -176,14 +178,11 @@ def _as_loss(loss: Any) -> Any:
     return found if isinstance(found, Loss) else losses_module.LossFunctionWrapper(found)
 
 
-def _weights_for(sample_weight: Any, labelled: list[str]) -> dict[str, Any]:
-    if isinstance(sample_weight, dict):
-        return {name: sample_weight.get(name) for name in labelled}
-    if isinstance(sample_weight, (list, tuple)):
-        if len(sample_weight) != len(labelled):
-            raise ValueError(f"sample_weight: expected one for each of {labelled}, got {len(sample_weight)}.")
-        return dict(zip(labelled, sample_weight, strict=True))
-    return dict.fromkeys(labelled, sample_weight)
+def _weights_for(sample_weight: Any, names: list[str], wanted: list[str]) -> dict[str, Any]:
+    """The sample weights by output: one array for all, or one for each."""
+    if isinstance(sample_weight, (dict, list, tuple)):
+        return {**dict.fromkeys(names), **labels_of(sample_weight, names, wanted, "sample_weight")}
+    return dict.fromkeys(names, sample_weight)
 
 
 class CompiledMetrics(Trackable):
@@ -239,9 +238,9 @@ class CompiledMetrics(Trackable):
             start = "" if len(names) == 1 else f"{name}_"
             again = f"{start}weighted_" if self._weighted else start
             self.names += [(start + metric.name, again + metric.name) for metric in metrics]
-        self._bound = bound
         self.metrics = [metric for _, metrics in bound for metric in metrics]
         _begin(self.metrics, self._fresh)
+        self._bound = bound
         return True
 
     def update(self, y_true: Any, y_pred: Any, sample_weight: Any, names: list[str]) -> None:
@@ -254,7 +253,7 @@ class CompiledMetrics(Trackable):
             wanted = [name for name, _ in bound]
             labels = labels_of(y_true, names, wanted)
             predictions = dict(zip(names, flat_outputs(y_pred, names, "predictions"), strict=True))
-            weights = _weights_for(sample_weight if self._weighted else None, wanted)
+            weights = _weights_for(sample_weight if self._weighted else None, names, wanted)
             for name, metrics in bound:
                 for metric in metrics:
                     metric.update_state(labels[name], predictions[name], sample_weight=weights[name])

@@ -5,15 +5,35 @@ Slots number the tensors; a plan lists, for each call, where its arguments come 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import nest
 from ..configurable import snake_case
+from ..dimensions import Atom, Dim, bind, evaluate
 from ..errors import describe
 from ..layers import Layer
 from ..symbolic import Node
-from ..tensor import AbstractTensor
+from ..tensor import AbstractTensor, dims
+
+
+class _Slot:
+    """Where an argument comes from."""
+
+    __slots__ = ("number",)
+
+    def __init__(self, number: int):
+        self.number = number
+
+
+class _Step(NamedTuple):
+    """One call; its outputs go to the slots from `first` on."""
+
+    operation: Any
+    args: Any
+    kwargs: Any
+    first: int
 
 
 class Graph:
@@ -36,14 +56,22 @@ class Graph:
                     raise ValueError(f"Model: expected {kind} that come from Input(), got {describe(leaf)}.")
         if len({id(symbol) for symbol in self.input_symbols}) != len(self.input_symbols):
             raise ValueError(f"Model: expected different inputs, got one twice among {self.input_symbols}.")
-        self._slots: dict[Any, int] = {_key(symbol): i for i, symbol in enumerate(self.input_symbols)}
-        self.nodes = self._sorted_nodes()
+        slots: dict[Any, int] = {_key(symbol): i for i, symbol in enumerate(self.input_symbols)}
+        self.nodes = self._sorted_nodes(slots)
+        self._size = len(slots)
+        self._steps: list[_Step] = []
         for node in self.nodes:
+            args, kwargs = nest.map_structure(lambda leaf: _placed(leaf, slots), (node.args, node.kwargs))
+            self._steps.append(_Step(node.operation, args, kwargs, self._size))
             for index in range(len(nest.flatten(node.structure))):
-                self._slots.setdefault((id(node), index), len(self._slots))
-        self._places = [self._slots[_key(leaf)] for leaf in nest.flatten(outputs)]
+                slots.setdefault((id(node), index), self._size)  # an input stays what it is given
+                self._size += 1
+        self._has_sizes = any(
+            _holds_size(leaf) for node in self.nodes for leaf in nest.flatten((node.args, node.kwargs))
+        )
+        self._places = [slots[_key(leaf)] for leaf in nest.flatten(outputs)]
 
-    def _sorted_nodes(self) -> list[Node]:
+    def _sorted_nodes(self, slots: dict[Any, int]) -> list[Node]:
         """The nodes, each after those it needs; depth first, without recursion."""
         order: list[Node] = []
         done: set[int] = set()
@@ -51,7 +79,7 @@ class Graph:
         while stack:
             symbol, expanded = stack.pop()
             node = symbol.node
-            if _key(symbol) in self._slots or (node is not None and id(node) in done):
+            if _key(symbol) in slots or (node is not None and id(node) in done):
                 continue
             if node is None:
                 raise ValueError(
@@ -80,26 +108,36 @@ class Graph:
         for leaf in nest.flatten(self.outputs):
             operation = leaf.node.operation if leaf.node is not None else None
             base = getattr(operation, "name", None) or leaf.name or getattr(operation, "__name__", "output")
-            names.append(base if base not in names else f"{base}_{sum(n.startswith(base) for n in names)}")
+            numbered = (f"{base}_{number}" for number in itertools.count(1))
+            names.append(next(name for name in itertools.chain((base,), numbered) if name not in names))
         return names
 
     def run(self, values: list[Any]) -> Any:
         """The outputs for one value per input."""
-        slots: list[Any] = [*values, *[None] * (len(self._slots) - len(values))]
-        lookup = self._slots
+        slots: list[Any] = [*values, *[None] * (self._size - len(values))]
+        sizes: dict[Atom, Any] = {}
+        if self._has_sizes:
+            for symbol, value in zip(self.input_symbols, values, strict=True):
+                sizes |= bind(symbol.dims, dims(value))
 
         def fill(leaf: Any) -> Any:
-            return slots[lookup[_key(leaf)]] if type(leaf) is AbstractTensor else leaf
+            if type(leaf) is _Slot:
+                return slots[leaf.number]
+            if type(leaf) is Dim:
+                return evaluate(leaf, sizes)
+            if type(leaf) is slice:
+                return slice(fill(leaf.start), fill(leaf.stop), fill(leaf.step))
+            return leaf
 
-        for node in self.nodes:
-            if not node.kwargs and len(node.args) == 1:
-                only = node.args[0]
-                result = node.operation(fill(only) if type(only) is AbstractTensor else nest.map_structure(fill, only))
+        for step in self._steps:
+            if not step.kwargs and len(step.args) == 1:
+                only = step.args[0]
+                result = step.operation(slots[only.number] if type(only) is _Slot else nest.map_structure(fill, only))
             else:
-                args, kwargs = nest.map_structure(fill, (node.args, node.kwargs))
-                result = node.operation(*args, **kwargs)
-            for i, leaf in enumerate([result] if not nest.is_nested(result) else nest.flatten(result)):
-                slots[lookup[(id(node), i)]] = leaf
+                args, kwargs = nest.map_structure(fill, (step.args, step.kwargs))
+                result = step.operation(*args, **kwargs)
+            for place, leaf in enumerate([result] if not nest.is_nested(result) else nest.flatten(result), step.first):
+                slots[place] = leaf
         return nest.pack(self.outputs, [slots[place] for place in self._places])
 
     def arrange(self, data: Any) -> list[Any]:
@@ -120,6 +158,18 @@ class Graph:
         if len(leaves) != len(names):
             raise ValueError(f"expected {len(names)} inputs, got {len(leaves)}: {describe(data)}")
         return leaves
+
+
+def _holds_size(leaf: Any) -> bool:
+    return isinstance(leaf, Dim) or (
+        isinstance(leaf, slice) and any(map(_holds_size, (leaf.start, leaf.stop, leaf.step)))
+    )
+
+
+def _placed(leaf: Any, slots: dict[Any, int]) -> Any:
+    if isinstance(leaf, slice):
+        return slice(*(_placed(part, slots) for part in (leaf.start, leaf.stop, leaf.step)))
+    return _Slot(slots[_key(leaf)]) if isinstance(leaf, AbstractTensor) else leaf
 
 
 def _key(symbol: AbstractTensor) -> Any:

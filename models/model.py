@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 
 from .. import dimensions, nest, ops
 from ..errors import describe
-from ..layers import Layer
+from ..layers import Input, Layer
+from ..layers.calls import map_shapes
 from ..primitive import cast
 from ..tensor import dims
 from .graph import Graph, named_layers
@@ -107,6 +108,23 @@ class Model(Trainer, Layer):
         """Layers may still appear until the model is built, what training needs until it is compiled."""
         return Layer.may_grow(self, name) or Trainer.may_grow(self, name)
 
+    def build(self, input_shape: Any) -> None:
+        """Builds every layer inside for inputs of a shape, or a structure of shapes, by running `call` on symbols.
+
+        Raises:
+          TraceError: if `call` needs values. Call the model on data then.
+        """
+        if self._graph is None and type(self).build is Model.build:
+            self(map_shapes(lambda sizes: Input(batch_shape=sizes, dtype=self.dtype), input_shape))
+
+    def _ensure_built(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """The layers build themselves as they are called, so that user's code sees real data first."""
+        if not self.built and type(self).build is Model.build:
+            self.built = True
+            self.resolve_pending()
+        else:
+            super()._ensure_built(args, kwargs)
+
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
         if self._graph is None:
             return super().call(inputs)
@@ -118,11 +136,13 @@ class Model(Trainer, Layer):
         return self._graph.run([self._fit_input(x, symbol) for x, symbol in zip(values, symbols, strict=True)])
 
     def _fit_input(self, x: Any, symbol: Any) -> Any:
-        """A value as its input wants it: `(n,)` as `(n, 1)`, in the input's dtype; other differences are refused."""
+        """A value as its input wants it: `(n,)` as `(n, 1)` or back, in its dtype; other differences are refused."""
         shape, wanted = dims(x), symbol.dims
         if len(shape) + 1 == len(wanted) and dimensions.same(wanted[-1], 1):
             x = ops.expand_dims(x, -1)
-            shape = dims(x)
+        elif len(shape) == len(wanted) + 1 and dimensions.same(shape[-1], 1):
+            x = ops.squeeze(x, -1)
+        shape = dims(x)
         sizes_differ = any(
             isinstance(size, int) and dimensions.same(mine, size) is False
             for mine, size in zip(shape, wanted, strict=False)

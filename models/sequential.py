@@ -87,7 +87,7 @@ class Sequential(Model):
             self.resolve_pending()
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
-        x = inputs
+        x = inputs if self._symbol is None else self._fit_input(inputs, self._symbol)
         for layer in self._stack:
             x = layer(x)
         return x

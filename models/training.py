@@ -6,20 +6,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import numpy as np
 
 from .. import nest, optim
 from ..checkpoint import pending_paths
-from ..context import quiet
-from ..data.batches import batches, check_class_weight, unpack, with_class_weight
-from ..errors import RestoreError
+from ..checkpoint.graph import trackables
+from ..context import quiet, scoped
+from ..data.batches import batches, check_class_weight, pack, repeated, unpack, with_class_weight
+from ..errors import RestoreError, describe
+from ..layers.journal import Before, undo
+from ..metrics import Metric
 from ..random import SeedGenerator
 from ..tape import GradientTape
 from ..tensor import dims
-from ..trackable import Trackable, all_variables
+from ..trackable import Trackable, all_variables, direct_children
 from ..variable import Variable, rollback
 from .callbacks import CallbackList, History, ProgressBar
 from .callbacks.progress import resolve_verbose
@@ -31,10 +37,11 @@ _COMPILED = ("optimizer", "compiled_loss", "compiled_metrics", "compiled_weighte
 class Trainer(Trackable):
     """What `Model` adds to a layer: training, evaluation and prediction."""
 
-    _untracked: ClassVar[frozenset[str]] = frozenset({"history"})
+    _untracked: ClassVar[frozenset[str]] = frozenset({"history", "_named"})
     compiled = False
     stop_training = False
     optimizer: Any = None
+    _named: dict[str, Metric] | None = None
     compiled_loss: CompiledLoss
     compiled_metrics: CompiledMetrics
     compiled_weighted_metrics: CompiledMetrics
@@ -90,30 +97,53 @@ class Trainer(Trackable):
 
     @property
     def metrics(self) -> list[Any]:
-        """The metrics of training: the loss's mean, the outputs', then those compiled."""
-        if not self.compiled:
-            return []
-        loss = self.compiled_loss
-        return [
-            loss.total,
-            *loss.by_output.values(),
-            *self.compiled_metrics.metrics,
-            *self.compiled_weighted_metrics.metrics,
-        ]
+        """The metrics of training: the loss's mean, the outputs', those compiled, and those that layers here hold."""
+        made: list[Any] = []
+        if self.compiled:
+            loss = self.compiled_loss
+            made = [loss.total, *loss.by_output]
+            made += [*self.compiled_metrics.metrics, *self.compiled_weighted_metrics.metrics]
+        for layer, *_ in self._walk():  # type: ignore[attr-defined]
+            if layer is self or not isinstance(layer, Trainer):
+                made += [child for child in direct_children(layer) if isinstance(child, Metric)]
+        return list({id(metric): metric for metric in made}.values())
 
     @property
     def metrics_names(self) -> list[str]:
         """The names under which `metrics` appear in logs."""
-        return [getattr(metric, "display_name", metric.name) for metric in self.metrics]
+        return list(self._name_metrics())
+
+    def _name_metrics(self) -> dict[str, Metric]:
+        """The metrics by name, each with one of its own."""
+        choices = {}
+        if self.compiled:
+            for compiled in (self.compiled_metrics, self.compiled_weighted_metrics):
+                choices.update({id(m): names for m, names in zip(compiled.metrics, compiled.names, strict=True)})
+        named: dict[str, Metric] = {}
+        for metric in self.metrics:
+            first, second = choices.get(id(metric), (metric.name, metric.name))
+            numbered = (f"{second}_{number}" for number in itertools.count(1))
+            named[next(name for name in itertools.chain((first, second), numbered) if name not in named)] = metric
+        return named
 
     def reset_metrics(self) -> None:
         """Begins every metric anew."""
+        self._named = None
         for metric in self.metrics:
             metric.reset_state()
+        if self.compiled:
+            for compiled in (self.compiled_loss, self.compiled_metrics, self.compiled_weighted_metrics):
+                compiled.reset()
 
     def get_metrics_result(self) -> dict[str, Any]:
-        """The metrics' results so far, by name."""
-        return {name: metric.result() for name, metric in zip(self.metrics_names, self.metrics, strict=True)}
+        """The metrics' results so far, by name; a metric that gives a dictionary has its entries here."""
+        if self._named is None:
+            self._named = self._name_metrics()
+        results: dict[str, Any] = {}
+        for name, metric in self._named.items():
+            result = metric.result()
+            results.update(result if isinstance(result, dict) else {name: result})
+        return results
 
     def _output_names(self, y_pred: Any) -> list[str]:
         return names_of(y_pred, getattr(self, "output_names", None))
@@ -126,7 +156,9 @@ class Trainer(Trackable):
         Raises:
           ValueError: if there is neither.
         """
-        total = self.compiled_loss(y, y_pred, sample_weight, self._output_names(y_pred))
+        names = self._output_names(y_pred)
+        total = self.compiled_loss(y, y_pred, sample_weight, names)
+        self._bind_metrics(y, y_pred, names)
         for term in self.losses:  # type: ignore[attr-defined]
             total = term if total is None else total + term
         if total is None:
@@ -138,16 +170,32 @@ class Trainer(Trackable):
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Takes a batch into the metrics and returns their results so far."""
         names = self._output_names(y_pred)
+        self._bind_metrics(y, y_pred, names)
         self.compiled_metrics.update(y, y_pred, sample_weight, names)
         self.compiled_weighted_metrics.update(y, y_pred, sample_weight, names)
         return self.get_metrics_result()
 
+    def _bind_metrics(self, y: Any, y_pred: Any, names: list[str]) -> None:
+        """Makes the compiled metrics with the first batch, so that a `train_step` of the user's finds them."""
+        made = [m.bind(y, y_pred, names) for m in (self.compiled_metrics, self.compiled_weighted_metrics)]
+        if any(made) or self._named is not None and len(self._named) < 1 + len(self.compiled_loss.by_output):
+            self._named = None
+
+    def _loss_of_step(self, batch: Any, y_pred: Any, training: bool) -> Any:
+        """What `compute_loss` gives, and how much it counts in the mean over batches."""
+        x, y, sample_weight = batch
+        self.compiled_loss.amount = None
+        more = {"training": training} if _takes_training(self.compute_loss) else {}
+        loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **more)
+        amount = self.compiled_loss.amount
+        return loss, _rows(x) if amount is None else amount
+
     def train_step(self, data: Any) -> dict[str, Any]:
         """One step of training on `(x, y, sample_weight)`; returns the metrics so far."""
-        x, y, sample_weight = unpack(data)
+        x, y, sample_weight = batch = unpack(data)
         with GradientTape() as tape:
             y_pred = self(x, training=True)  # type: ignore[operator]
-            loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)
+            loss, amount = self._loss_of_step(batch, y_pred, training=True)
         variables = self.trainable_variables  # type: ignore[attr-defined]
         if not variables:
             raise ValueError(
@@ -155,15 +203,15 @@ class Trainer(Trackable):
             )
         gradients = tape.gradient(loss, variables)
         self.optimizer.apply(gradients, variables)
-        self.compiled_loss.total.update_state(loss, sample_weight=_rows(x))
+        self.compiled_loss.total.update_state(loss, sample_weight=amount)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def test_step(self, data: Any) -> dict[str, Any]:
         """One step of evaluation on `(x, y, sample_weight)`; returns the metrics so far."""
-        x, y, sample_weight = unpack(data)
+        x, y, sample_weight = batch = unpack(data)
         y_pred = self(x, training=False)  # type: ignore[operator]
-        loss = self.compute_loss(x, y, y_pred, sample_weight, training=False)
-        self.compiled_loss.total.update_state(loss, sample_weight=_rows(x))
+        loss, amount = self._loss_of_step(batch, y_pred, training=False)
+        self.compiled_loss.total.update_state(loss, sample_weight=amount)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def predict_step(self, data: Any) -> Any:
@@ -183,7 +231,7 @@ class Trainer(Trackable):
         batch_size: int | None = None,
         epochs: int = 1,
         verbose: Any = "auto",
-        callbacks: Sequence[Any] | None = None,
+        callbacks: Any = None,
         validation_split: float = 0.0,
         validation_data: Any = None,
         shuffle: bool = True,
@@ -193,7 +241,7 @@ class Trainer(Trackable):
         steps_per_epoch: int | None = None,
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
-        validation_freq: int = 1,
+        validation_freq: Any = 1,
     ) -> History:
         """Trains for a number of epochs.
 
@@ -203,7 +251,7 @@ class Trainer(Trackable):
           batch_size: rows in a batch, 32 if None.
           epochs: the number of the epoch to stop at.
           verbose: 0 silent, 1 a progress bar, 2 a line per epoch; "auto" is 1 in terminals and notebooks, else 2.
-          callbacks: Callback instances.
+          callbacks: Callback instances, one or a list.
           validation_split: share of the rows, from the end, that is not trained on but evaluated after each epoch.
           validation_data: `(x, y[, sample_weight])` or an iterable of batches to evaluate after each epoch.
           shuffle: whether rows come in a new random order in each epoch.
@@ -213,7 +261,7 @@ class Trainer(Trackable):
           steps_per_epoch: batches in an epoch; None for all.
           validation_steps: batches in an evaluation; None for all.
           validation_batch_size: rows in an evaluation's batch; `batch_size` if None.
-          validation_freq: evaluate after every so many epochs.
+          validation_freq: evaluate after every so many epochs, or after those in a list, which counts from 1.
 
         Returns:
           A History: `.history` has each epoch's metrics by name.
@@ -223,8 +271,14 @@ class Trainer(Trackable):
           RestoreError: if, at the end, restored values still wait for variables that never appeared.
         """
         self._check_compiled("fit")
-        if not isinstance(epochs, int) or epochs < initial_epoch:
+        if not isinstance(epochs, (int, np.integer)) or epochs < initial_epoch:
             raise ValueError(f"fit: expected epochs >= initial_epoch = {initial_epoch}, got {epochs!r}.")
+        if not isinstance(validation_freq, (list, tuple)) and not (
+            isinstance(validation_freq, int) and validation_freq > 0
+        ):
+            raise ValueError(
+                f"fit: expected an integer > 0 or a list of epochs as validation_freq, got {validation_freq!r}."
+            )
         weights = None if class_weight is None else check_class_weight(class_weight)
         source: Any = batches(x, y, sample_weight, batch_size, None, self.shuffle_generator if shuffle else None)
         if validation_split:
@@ -232,17 +286,15 @@ class Trainer(Trackable):
                 raise ValueError("fit: validation_split needs arrays, and no validation_data beside it.")
             source, validation_data = source.split(validation_split)
         if steps_per_epoch is not None:
-            source = batches(iter_forever(source) if hasattr(source, "split") else x, steps=steps_per_epoch)
+            source = batches(repeated(source if hasattr(source, "split") else x), steps=steps_per_epoch)
         validation = None
         if validation_data is not None:
-            is_tuple = isinstance(validation_data, (tuple, list))
-            val_x, val_y, val_weight = unpack(tuple(validation_data) if is_tuple else validation_data)
-            val_size = validation_batch_size or (batch_size if is_tuple else None)
-            validation = batches(val_x, val_y, val_weight, val_size, validation_steps)
+            parts = unpack(validation_data)
+            size = validation_batch_size or (None if parts[1] is None else batch_size)
+            validation = batches(*parts, batch_size=size, steps=validation_steps)
         history = History()
-        params = {"verbose": resolve_verbose(verbose), "epochs": epochs, "steps": len(source)}
-        shown = [ProgressBar()] if params["verbose"] else []
-        hooks = CallbackList([*shown, *(callbacks or ()), history], self, params)
+        params = {"verbose": resolve_verbose(verbose), "epochs": epochs, "steps": len(source) or None}
+        hooks = CallbackList([_bar(params), callbacks, history], self, params)
         self.history = history
         self.stop_training = False
         hooks("on_train_begin", None)
@@ -250,10 +302,10 @@ class Trainer(Trackable):
         for epoch in range(initial_epoch, epochs):
             self.reset_metrics()
             hooks("on_epoch_begin", epoch, None)
-            logs = self._run_epoch(source, hooks, weights)
-            if validation is not None and (epoch + 1) % validation_freq == 0:
+            logs = self._run_epoch(source, hooks, weights, first=epoch == initial_epoch)
+            if validation is not None and _is_due(epoch + 1, validation_freq):
                 self.reset_metrics()
-                results = self._evaluate(validation, CallbackList([*(callbacks or ())], self, params))
+                results = self._evaluate(validation, CallbackList(callbacks, self, params))
                 logs.update({f"val_{name}": value for name, value in results.items()})
             hooks("on_epoch_end", epoch, logs)
             if self.stop_training:
@@ -262,7 +314,9 @@ class Trainer(Trackable):
         self._check_pending()
         return history
 
-    def _run_epoch(self, source: Any, hooks: CallbackList, class_weight: dict[int, float] | None) -> dict[str, Any]:
+    def _run_epoch(
+        self, source: Any, hooks: CallbackList, class_weight: dict[int, float] | None, first: bool
+    ) -> dict[str, Any]:
         results: dict[str, Any] = {}
         variables: list[Variable] = []
         with quiet():
@@ -270,9 +324,10 @@ class Trainer(Trackable):
                 if class_weight is not None:
                     sample_weight = with_class_weight(y, sample_weight, class_weight)
                 hooks("on_train_batch_begin", step, None)
-                variables = all_variables(self) if step < 2 else variables
-                with rollback(variables):
-                    results = self.train_step((x, y, sample_weight))
+                if step < 2:  # all that there is, once the first step has made it
+                    variables = all_variables(self)
+                with _all_or_nothing(self) if first and step == 0 else rollback(variables):
+                    results = self.train_step(pack((x, y, sample_weight)))
                 hooks("on_train_batch_end", step, _numbers_of(results))
                 if self.stop_training:
                     break
@@ -294,7 +349,7 @@ class Trainer(Trackable):
         verbose: Any = "auto",
         sample_weight: Any = None,
         steps: int | None = None,
-        callbacks: Sequence[Any] | None = None,
+        callbacks: Any = None,
         return_dict: bool = False,
     ) -> Any:
         """The loss and the metrics on data; the same whatever the batch size.
@@ -307,8 +362,8 @@ class Trainer(Trackable):
         """
         self._check_compiled("evaluate")
         source = batches(x, y, sample_weight, batch_size, steps)
-        params = {"verbose": resolve_verbose(verbose), "epochs": 1, "steps": len(source)}
-        hooks = CallbackList([*([ProgressBar()] if params["verbose"] else []), *(callbacks or ())], self, params)
+        params = {"verbose": resolve_verbose(verbose), "epochs": 1, "steps": len(source) or None}
+        hooks = CallbackList([_bar(params), callbacks], self, params)
         self.reset_metrics()
         results = self._evaluate(source, hooks)
         values = list(results.values())
@@ -320,7 +375,7 @@ class Trainer(Trackable):
         with quiet():
             for step, batch in enumerate(source):
                 hooks("on_test_batch_begin", step, None)
-                results = self.test_step(batch)
+                results = self.test_step(pack(batch))
                 hooks("on_test_batch_end", step, _numbers_of(results))
         numbers = _numbers(results)
         hooks("on_test_end", numbers)
@@ -332,7 +387,7 @@ class Trainer(Trackable):
         batch_size: int | None = None,
         verbose: Any = 0,
         steps: int | None = None,
-        callbacks: Sequence[Any] | None = None,
+        callbacks: Any = None,
     ) -> Any:
         """The outputs for all rows, as NumPy arrays in the outputs' structure.
 
@@ -340,32 +395,62 @@ class Trainer(Trackable):
           ValueError: if the data do not fit together.
         """
         source = batches(x, batch_size=batch_size, steps=steps)
-        params = {"verbose": resolve_verbose(verbose), "epochs": 1, "steps": len(source)}
-        hooks = CallbackList([*([ProgressBar()] if params["verbose"] else []), *(callbacks or ())], self, params)
+        params = {"verbose": resolve_verbose(verbose), "epochs": 1, "steps": len(source) or None}
+        hooks = CallbackList([_bar(params), callbacks], self, params)
         hooks("on_predict_begin", None)
         parts = []
         with quiet():
             for step, batch in enumerate(source):
                 hooks("on_predict_batch_begin", step, None)
-                outputs = self.predict_step(batch)
+                outputs = self.predict_step(pack(batch))
                 parts.append(outputs)
                 hooks("on_predict_batch_end", step, {"outputs": outputs})
         hooks("on_predict_end", None)
         return nest.map_structure(lambda *leaves: np.concatenate([np.asarray(leaf) for leaf in leaves]), *parts)
 
 
-def iter_forever(source: Any) -> Any:
-    """The batches of one epoch after another, for epochs of a given number of steps."""
-    while True:
-        yield from source
+@contextmanager
+def _all_or_nothing(model: Trainer) -> Iterator[None]:
+    """A first step, which makes variables: if it fails the model, its optimizer and its metrics are what they were."""
+    journal = [Before(trackable) for trackable in trackables(model)]
+    with scoped(journal=journal):
+        try:
+            yield
+        except BaseException:
+            undo(journal)
+            raise
+
+
+def _is_due(epoch: int, frequency: Any) -> bool:
+    """Whether an epoch, counted from 1, is one to evaluate after."""
+    return epoch in frequency if isinstance(frequency, (list, tuple)) else epoch % frequency == 0
+
+
+def _takes_training(compute_loss: Any) -> bool:
+    """Whether a `compute_loss`, which may be a user's from before Keras 3.7, takes the training mode."""
+    code = getattr(compute_loss, "__func__", None)
+    if code is Trainer.compute_loss:
+        return True
+    parameters = inspect.signature(compute_loss).parameters
+    return "training" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+
+
+def _bar(params: dict[str, Any]) -> ProgressBar | None:
+    return ProgressBar() if params["verbose"] else None
 
 
 def _rows(x: Any) -> int:
     return int(dims(nest.flatten(x)[0])[0])
 
 
-def _numbers(results: dict[str, Any]) -> dict[str, float]:
-    """Results as Python numbers."""
+def _numbers(results: dict[str, Any]) -> dict[str, Any]:
+    """Results as Python numbers.
+
+    Raises:
+      ValueError: if a step gave something else than a dictionary.
+    """
+    if not isinstance(results, dict):
+        raise ValueError(f"A step is expected to return a dictionary of metrics by name, got {describe(results)}.")
     return {name: float(value) if dims(value) == () else value for name, value in results.items()}
 
 

@@ -62,9 +62,7 @@ ROWS = {
         weights=KERNEL,
         trainable=2,
     ),
-    "Dense": Row(
-        {"units": 4, "activation": "tanh"}, (2, 5, 3), (2, 5, 4), free=(0, 1), weights=KERNEL, trainable=2
-    ),
+    "Dense": Row({"units": 4, "activation": "tanh"}, (2, 5, 3), (2, 5, 4), free=(0, 1), weights=KERNEL, trainable=2),
     "Dropout": Row({"rate": 0.5, "seed": 3}, (3, 4), (3, 4), free=(0, 1), states=("seed_generator_state",)),
     "Embedding": Row(
         {"input_dim": 6, "output_dim": 3},

@@ -20,8 +20,15 @@ n, m = unknown("n"), unknown("m")
 
 
 def evaluated(size, **values):
-    """A size with integers for its unknowns; a dimension prints as the expression that it is."""
-    return eval(repr(size), {"min": min, "max": max}, values) if isinstance(size, Dim) else size
+    """A size with integers for its unknowns, found in two ways; a dimension prints as the expression that it is."""
+    if not isinstance(size, Dim):
+        return size
+    printed = eval(repr(size), {"min": min, "max": max}, values)
+    symbols = {"n": n, "m": m}
+    assert printed == dimensions.evaluate(
+        size, dimensions.bind(tuple(symbols[k] for k in values), tuple(values.values()))
+    )
+    return printed
 
 
 @pytest.mark.parametrize(("name", "index"), [call for call in CALLS if ROWS[call[0]][call[1]].shapes(2, 2)])

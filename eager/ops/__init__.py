@@ -1,7 +1,7 @@
 """The operations of `eagerly.ops`, under the names and with the arguments of Keras 3's `keras.ops`.
 
-Every argument annotated `TensorLike` takes Tensors, Variables, arrays, lists, Python numbers and abstract tensors; every
-result is a Tensor (an abstract one for abstract arguments). Definitions live in the family modules.
+Every argument annotated `TensorLike` takes Tensors, Variables, arrays, lists, Python numbers and abstract tensors;
+every result is a Tensor (an abstract one for abstract arguments). Definitions live in the family modules.
 """
 
 from __future__ import annotations

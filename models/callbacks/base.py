@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from ... import nest
 from ...errors import describe
 from ...trackable import Trackable
 
@@ -14,7 +14,8 @@ Logs = dict[str, Any]
 class Callback(Trackable):
     """Called at the beginning and end of training, epochs and batches; override the hooks you need.
 
-    `model` and `params` (epochs, steps, verbose) are set before the first hook runs. `logs` are metrics by name.
+    `model` and `params` (epochs, steps, verbose) are set before the first hook runs. `logs` are metrics by name, empty
+    at beginnings.
 
     Example:
       >>> class Announce(Callback):
@@ -48,9 +49,17 @@ class Callback(Trackable):
 
     def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Before a training step."""
+        self.on_batch_begin(batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """After a training step."""
+        self.on_batch_end(batch, logs)
+
+    def on_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """The same as `on_train_batch_begin`."""
+
+    def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """The same as `on_train_batch_end`."""
 
     def on_test_begin(self, logs: Logs | None = None) -> None:
         """Before an evaluation."""
@@ -81,7 +90,7 @@ class CallbackList:
     """Calls the hooks of several callbacks in order; a hook that nobody defines costs nothing.
 
     Args:
-      callbacks: the callbacks.
+      callbacks: the callbacks: one, or lists of them; None for none.
       model: the model that is trained.
       params: what `fit` was asked for.
 
@@ -89,21 +98,31 @@ class CallbackList:
       ValueError: if an item is no Callback.
     """
 
-    def __init__(self, callbacks: Sequence[Any], model: Any, params: dict[str, Any]):
-        for callback in callbacks:
+    def __init__(self, callbacks: Any, model: Any, params: dict[str, Any]):
+        self.callbacks = [callback for callback in nest.flatten(callbacks) if callback is not None]
+        for callback in self.callbacks:
             if not isinstance(callback, Callback):
                 raise ValueError(f"callbacks: expected Callback instances, got {describe(callback)}.")
-        self.callbacks = list(callbacks)
         for callback in self.callbacks:
             callback.set_model(model)
             callback.set_params(params)
 
     def __call__(self, hook: str, *args: Any) -> None:
         """Calls one hook of each callback that defines it; the last argument may be a function that makes the logs."""
-        defined = [c for c in self.callbacks if getattr(type(c), hook) is not getattr(Callback, hook)]
+        defined = [callback for callback in self.callbacks if _defines(callback, hook)]
         if not defined:
             return
         *places, logs = args
         logs = logs() if callable(logs) else logs
         for callback in defined:
-            getattr(callback, hook)(*places, logs)
+            getattr(callback, hook)(*places, {} if logs is None else logs)
+
+
+# A hook whose default calls another one.
+_CALLS = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "on_batch_end"}
+
+
+def _defines(callback: Callback, hook: str) -> bool:
+    """Whether a callback has a hook of its own, in its class or in the instance."""
+    mine = getattr(getattr(callback, hook), "__func__", None)
+    return mine is not getattr(Callback, hook) or (hook in _CALLS and _defines(callback, _CALLS[hook]))

@@ -35,10 +35,6 @@ def same(first, second):
     np.testing.assert_array_equal(first, second)
 
 
-def paths(tmp_path):
-    return tmp_path / "layer.h5"
-
-
 def test_the_table_lists_every_public_layer():
     public = {
         name
@@ -103,9 +99,8 @@ def test_configuration(name):
     config = layer.get_config()
     assert json.loads(json.dumps(config)) == config
     assert (config["name"], config["trainable"], config["dtype"]) == ("mine", False, "float64")
-    assert {"name", "trainable", "dtype", *inspect.signature(type(layer).__init__).parameters} - {"self", "kwargs"} == set(
-        config
-    )
+    arguments = {"name", "trainable", "dtype", *inspect.signature(type(layer).__init__).parameters}
+    assert arguments - {"self", "kwargs"} == set(config)
     twin = type(layer).from_config(json.loads(json.dumps(config)))
     assert twin.get_config() == config and not twin.built
     twin(data(name))
@@ -159,7 +154,7 @@ def test_gradients_through_batch_statistics():
 def test_save_and_restore(name, tmp_path):
     layer = built(name)
     layer(data(name), training=True)
-    path = Checkpoint(layer=layer).save(paths(tmp_path))
+    path = Checkpoint(layer=layer).save(tmp_path / "layer.h5")
     expected = layer(data(name, 5))
     drawn = layer(data(name, 5), training=True)
 
@@ -201,7 +196,7 @@ def test_restored_values_survive_a_failed_first_call(name, tmp_path):
     layer = Failing(make(name))
     layer(data(name))
     spread_weights(layer)
-    path = Checkpoint(layer=layer).save(paths(tmp_path))
+    path = Checkpoint(layer=layer).save(tmp_path / "layer.h5")
     twin = Failing(make(name))
     status = Checkpoint(layer=twin).restore(path)
     waiting = status.pending

@@ -410,7 +410,8 @@ class Layer(Trackable, Configurable):
             self.build(**build_shapes(self, args, kwargs))
 
     def _run(self, *args: Any, **kwargs: Any) -> Any:
-        self._ensure_built(args, kwargs)
+        if not self.built:
+            self._ensure_built(args, kwargs)
         signature = call_signature(type(self).call)
         training = signature.resolve_training(args, kwargs)
         mask = _mask_of(args[0]) if args else None
@@ -496,7 +497,7 @@ class Layer(Trackable, Configurable):
         config = super().get_config()
         parameters = inspect.signature(type(self).__init__).parameters
         open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-        for name, value in (("name", self.name), ("trainable", self._trainable), ("dtype", self.dtype)):
+        for name, value in (("name", self.given_name), ("trainable", self._trainable), ("dtype", self.dtype)):
             if open_ended or name in parameters:
                 config[name] = value
         return config

@@ -36,7 +36,7 @@ class CallSignature:
 
     def resolve_training(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
         """The training mode of this call."""
-        explicit = self._given("training", args, kwargs)
+        explicit = self._given("training", args, kwargs) if kwargs or self.takes_training else None
         for candidate in (explicit, context.training, self.training_default):
             if candidate is not None:
                 return bool(candidate)

@@ -7,7 +7,6 @@ results do not depend on how the data were cut into batches.
 from __future__ import annotations
 
 import math
-from contextlib import nullcontext
 from typing import Any, ClassVar
 
 from .. import losses as losses_module
@@ -15,7 +14,6 @@ from .. import metrics as metrics_module
 from .. import nest
 from ..context import scoped
 from ..errors import describe, suggest
-from ..layers.journal import all_or_nothing
 from ..losses import Loss
 from ..metrics import Mean, Metric
 from ..tensor import dims
@@ -210,7 +208,7 @@ class CompiledMetrics(Trackable):
 
     def may_grow(self, name: Any) -> bool:
         """The metrics appear with the first batch."""
-        return self._bound is None
+        return bool(self._spec) and self._bound is None
 
     def reset(self) -> None:
         """Begins the metrics anew, those that the first batch will bring included."""
@@ -247,16 +245,15 @@ class CompiledMetrics(Trackable):
         """Takes in one batch."""
         if y_true is None or not self._spec:
             return
-        with nullcontext() if self._bound else all_or_nothing(self):
-            self.bind(y_true, y_pred, names)
-            bound = self._bound or []
-            wanted = [name for name, _ in bound]
-            labels = labels_of(y_true, names, wanted)
-            predictions = dict(zip(names, flat_outputs(y_pred, names, "predictions"), strict=True))
-            weights = _weights_for(sample_weight if self._weighted else None, names, wanted)
-            for name, metrics in bound:
-                for metric in metrics:
-                    metric.update_state(labels[name], predictions[name], sample_weight=weights[name])
+        self.bind(y_true, y_pred, names)
+        bound = self._bound or []
+        wanted = [name for name, _ in bound]
+        labels = labels_of(y_true, names, wanted)
+        predictions = dict(zip(names, flat_outputs(y_pred, names, "predictions"), strict=True))
+        weights = _weights_for(sample_weight if self._weighted else None, names, wanted)
+        for name, metrics in bound:
+            for metric in metrics:
+                metric.update_state(labels[name], predictions[name], sample_weight=weights[name])
 
 
 def _entries(entries: Any) -> list[Any]:

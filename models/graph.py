@@ -5,6 +5,7 @@ Slots number the tensors; a plan lists, for each call, where its arguments come 
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -119,16 +120,9 @@ class Graph:
         if self._has_sizes:
             for symbol, value in zip(self.input_symbols, values, strict=True):
                 sizes |= bind(symbol.dims, dims(value))
-
-        def fill(leaf: Any) -> Any:
-            if type(leaf) is _Slot:
-                return slots[leaf.number]
-            if type(leaf) is Dim:
-                return evaluate(leaf, sizes)
-            if type(leaf) is slice:
-                return slice(fill(leaf.start), fill(leaf.stop), fill(leaf.step))
-            return leaf
-
+        fill = functools.partial(
+            _filled, slots, sizes
+        )  # no function here that calls itself: its cycle would hold tensors
         for step in self._steps:
             if not step.kwargs and len(step.args) == 1:
                 only = step.args[0]
@@ -158,6 +152,17 @@ class Graph:
         if len(leaves) != len(names):
             raise ValueError(f"expected {len(names)} inputs, got {len(leaves)}: {describe(data)}")
         return leaves
+
+
+def _filled(slots: list[Any], sizes: dict[Atom, Any], leaf: Any) -> Any:
+    """What stands for a leaf of a call's arguments in one run."""
+    if type(leaf) is _Slot:
+        return slots[leaf.number]
+    if type(leaf) is Dim:
+        return evaluate(leaf, sizes)
+    if type(leaf) is slice:
+        return slice(*(_filled(slots, sizes, part) for part in (leaf.start, leaf.stop, leaf.step)))
+    return leaf
 
 
 def _holds_size(leaf: Any) -> bool:

@@ -94,4 +94,4 @@ class Sequential(Model):
 
     def get_config(self) -> dict[str, Any]:
         layers = [{"class_name": type(layer).__name__, "config": layer.get_config()} for layer in self._stack]
-        return {"name": self.name, "trainable": self.trainable, "layers": layers}
+        return {"name": self.given_name, "trainable": self.trainable, "layers": layers}

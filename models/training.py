@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import itertools
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, ClassVar
 
 import numpy as np
@@ -157,6 +157,8 @@ class Trainer(Trackable):
           ValueError: if there is neither.
         """
         names = self._output_names(y_pred)
+        if self.compiled_loss.may_grow("by_output"):
+            self._named = None
         total = self.compiled_loss(y, y_pred, sample_weight, names)
         self._bind_metrics(y, y_pred, names)
         for term in self.losses:  # type: ignore[attr-defined]
@@ -177,9 +179,13 @@ class Trainer(Trackable):
 
     def _bind_metrics(self, y: Any, y_pred: Any, names: list[str]) -> None:
         """Makes the compiled metrics with the first batch, so that a `train_step` of the user's finds them."""
-        made = [m.bind(y, y_pred, names) for m in (self.compiled_metrics, self.compiled_weighted_metrics)]
-        if any(made) or self._named is not None and len(self._named) < 1 + len(self.compiled_loss.by_output):
-            self._named = None
+        for compiled in (self.compiled_metrics, self.compiled_weighted_metrics):
+            if compiled.bind(y, y_pred, names):
+                self._named = None
+
+    def _metrics_may_grow(self) -> bool:
+        parts = (self.compiled_loss, self.compiled_metrics, self.compiled_weighted_metrics)
+        return any(part.may_grow("metrics") for part in parts)
 
     def _loss_of_step(self, batch: Any, y_pred: Any, training: bool) -> Any:
         """What `compute_loss` gives, and how much it counts in the mean over batches."""
@@ -375,7 +381,8 @@ class Trainer(Trackable):
         with quiet():
             for step, batch in enumerate(source):
                 hooks("on_test_batch_begin", step, None)
-                results = self.test_step(pack(batch))
+                with _all_or_nothing(self) if step == 0 and self._metrics_may_grow() else nullcontext():
+                    results = self.test_step(pack(batch))
                 hooks("on_test_batch_end", step, _numbers_of(results))
         numbers = _numbers(results)
         hooks("on_test_end", numbers)

@@ -20,7 +20,7 @@ from . import creation
 P = ParamSpec("P")
 
 
-def public(function: Callable[P, Any]) -> Callable[P, Tensor]:
+def public(function: Callable[P, Any], name: str | None = None) -> Callable[P, Tensor]:
     """The function with conversion of its data arguments, wrapping of its results, and nodes for symbols."""
     target = function.implementation if isinstance(function, Primitive) else function
     code = target.__code__  # type: ignore[attr-defined]
@@ -57,6 +57,8 @@ def public(function: Callable[P, Any]) -> Callable[P, Tensor]:
                 return symbolic.call(operation, run, args, kwargs)
         return run(*args, **kwargs)
 
+    operation.__module__ = __package__ or operation.__module__  # where pickle and help() find it
+    operation.__name__ = operation.__qualname__ = name or target.__name__.strip("_")
     return operation
 
 

@@ -7,12 +7,16 @@ import time
 from typing import Any, ClassVar
 
 from ...adapters.progress import in_notebook, progress_bar
+from ...tensor import dims
 from .base import Callback, Logs
 
 
 def shown(logs: Logs | None) -> str:
     """Metrics as a line of text."""
-    return " - ".join(f"{name}: {float(value):.4g}" for name, value in (logs or {}).items())
+    return " - ".join(
+        f"{name}: {float(value):.4g}" if dims(value) == () else f"{name}: {value}"
+        for name, value in (logs or {}).items()
+    )
 
 
 def resolve_verbose(verbose: Any) -> int:
@@ -88,7 +92,7 @@ class ProgressBar(Callback):
         self._open("Predicting")
 
     def on_predict_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        self._advance(logs)
+        self._advance(None)
 
     def on_predict_end(self, logs: Logs | None = None) -> None:
         self._close("Predicted", logs)

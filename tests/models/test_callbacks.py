@@ -14,7 +14,12 @@ from eagerly.models.callbacks.progress import resolve_verbose
 from tiny import X, Y, compiled
 
 HOOKS = [name for name in dir(Callback) if name.startswith("on_")]
-PUBLIC = {"Callback": Callback, "CallbackList": lambda: CallbackList([], None, {}), "History": History, "ProgressBar": ProgressBar}
+PUBLIC = {
+    "Callback": Callback,
+    "CallbackList": lambda: CallbackList([], None, {}),
+    "History": History,
+    "ProgressBar": ProgressBar,
+}
 
 
 def test_conformance_table_lists_every_public_name():

@@ -144,7 +144,9 @@ def test_metrics_of_every_kind_have_the_name_that_was_given():
 
 
 def test_metrics_of_one_name_are_told_apart():
-    model = compiled(metrics=["mae", "mae", metrics.Mean(name="loss") if False else "mse"], weighted_metrics=["mae", "mae"])
+    model = compiled(
+        metrics=["mae", "mae", metrics.Mean(name="loss") if False else "mse"], weighted_metrics=["mae", "mae"]
+    )
     made = results(model, Y, sample_weight=np.arange(10.0))
     assert list(made) == ["loss", "mae", "mae_1", "mse", "weighted_mae", "weighted_mae_1"]
     model = two_outputs(as_dict=False)
@@ -240,7 +242,9 @@ def test_a_model_with_losses_of_its_own_needs_none_and_no_labels():
 
 def test_nothing_to_minimize_and_nothing_to_train():
     model = compiled("sgd", None)
-    with pytest.raises(ValueError, match=r"Sequential: nothing to minimize: expected a loss in compile\(\) or add_loss"):
+    with pytest.raises(
+        ValueError, match=r"Sequential: nothing to minimize: expected a loss in compile\(\) or add_loss"
+    ):
         model.fit(X, Y, verbose=0)
     model = compiled()
     model.trainable = False
@@ -253,7 +257,12 @@ def test_a_frozen_layer_is_not_trained():
     model.get_layer("frozen").trainable = False
     before = model.get_weights()
     model.fit(X, Y, verbose=0)
-    assert [np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True)] == [True, True, False, False]
+    assert [np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True)] == [
+        True,
+        True,
+        False,
+        False,
+    ]
 
 
 def test_metrics_that_a_model_or_a_layer_holds_are_reset_and_shown():

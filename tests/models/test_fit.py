@@ -276,7 +276,11 @@ def test_class_weights_that_do_not_fit():
 # Evaluation and prediction.
 
 
-@given(size=st.integers(1, 12), seed=st.integers(0, 3), reduction=st.sampled_from(["sum_over_batch_size", "mean_with_sample_weight"]))
+@given(
+    size=st.integers(1, 12),
+    seed=st.integers(0, 3),
+    reduction=st.sampled_from(["sum_over_batch_size", "mean_with_sample_weight"]),
+)
 @settings(max_examples=25, deadline=None, derandomize=True)
 def test_evaluation_does_not_depend_on_the_batch_size(size, seed, reduction):
     model = functional()
@@ -306,7 +310,9 @@ def test_what_evaluate_returns():
     assert isinstance(results, list) and model.metrics_names == ["loss", "mae", "mse"]
     assert model.evaluate(X, Y, verbose=0, return_dict=True) == dict(zip(model.metrics_names, results, strict=True))
     assert np.isclose(results[0], results[2])
-    assert np.isclose(model.evaluate(X, Y, batch_size=2, steps=2, verbose=0)[0], model.evaluate(X[:4], Y[:4], verbose=0)[0])
+    assert np.isclose(
+        model.evaluate(X, Y, batch_size=2, steps=2, verbose=0)[0], model.evaluate(X[:4], Y[:4], verbose=0)[0]
+    )
     with pytest.raises(ValueError, match="ended after 5 batches of an epoch of 6"):
         model.evaluate(X, Y, batch_size=2, steps=6, verbose=0)
 

@@ -1,4 +1,4 @@
-"""Children of a benchmark start without the settings that slow OpenBLAS down on the machine at hand."""
+"""Contestants start without the variables that tie OpenBLAS to the kernels and caches of another CPU."""
 
 import os
 import subprocess

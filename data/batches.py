@@ -6,7 +6,8 @@ change with the user's array.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,10 @@ def pack(batch: Batch) -> Any:
 
 
 def _as_array(leaf: Any, name: str) -> np.ndarray[Any, Any]:
-    array = np.asarray(leaf)
+    try:  # other objects that can be indexed might never end
+        array = np.asarray(leaf if hasattr(leaf, "__array__") or isinstance(leaf, (Number, Sequence)) else None)
+    except ValueError:  # rows of different lengths
+        array = np.asarray(None)
     if not array.ndim or array.dtype.name not in dtypes.NAMES:
         raise ValueError(f"{name}: expected arrays of numbers with a batch axis, got {describe(leaf)[:200]}.")
     return array.astype(dtypes.FLOATX) if array.dtype == np.float64 else array
@@ -120,7 +124,8 @@ class ArrayBatches:
         at = int(self.rows * (1 - fraction))
         if not 0 < at < self.rows:
             raise ValueError(
-                f"validation_split: expected a fraction that leaves rows on both sides of {self.rows}, got {fraction!r}."
+                f"validation_split: expected a fraction that leaves rows on both sides of {self.rows}, "
+                f"got {fraction!r}."
             )
         x, y, weight = self._rows(slice(at))
         return ArrayBatches(x, y, weight, self.batch_size, self.shuffle), self._rows(slice(at, None))

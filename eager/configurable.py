@@ -21,7 +21,12 @@ from .variable import Variable
 
 @functools.cache
 def _signature(cls: type) -> inspect.Signature:
-    return inspect.signature(cls.__init__)  # type: ignore[misc]
+    """The constructor's signature without the instance, whatever that parameter is called."""
+    signature = inspect.signature(cls.__init__)  # type: ignore[misc]
+    parameters = list(signature.parameters.values())
+    if parameters and parameters[0].kind is not inspect.Parameter.VAR_POSITIONAL:
+        del parameters[0]  # kept, the instance would be part of its own configuration
+    return signature.replace(parameters=parameters)
 
 
 def _snapshot(value: Any) -> Any:
@@ -43,11 +48,10 @@ class Configurable:
             raise TypeError(f"{cls.__name__}: expected no arguments, got {describe([*args, *kwargs.values()])}.")
         instance = object.__new__(cls)
         try:
-            bound = _signature(cls).bind(instance, *args, **kwargs)  # type: ignore[arg-type]
+            bound = _signature(cls).bind(*args, **kwargs)  # type: ignore[arg-type]
         except TypeError:
             return instance  # the constructor itself will say what is wrong
         bound.apply_defaults()
-        bound.arguments.pop("self", None)  # it would keep the instance alive until the next collection of cycles
         for name, value in bound.arguments.items():
             bound.arguments[name] = _snapshot(value)
         object.__setattr__(instance, "_arguments", bound)
@@ -59,8 +63,6 @@ class Configurable:
         if self._arguments is None:
             return config
         for name, parameter in self._arguments.signature.parameters.items():
-            if name == "self":
-                continue
             value = self._arguments.arguments.get(name)
             if parameter.kind is parameter.VAR_KEYWORD:
                 config.update({key: serialize(item) for key, item in (value or {}).items()})
@@ -83,7 +85,7 @@ class Configurable:
             value = self._arguments.arguments.get(name)
             if parameter.kind is parameter.VAR_KEYWORD:
                 shown.extend(f"{key}={item!r}" for key, item in (value or {}).items())
-            elif name == "self" or (parameter.kind is parameter.VAR_POSITIONAL and not value):
+            elif parameter.kind is parameter.VAR_POSITIONAL and not value:
                 continue
             elif not (value is parameter.default or repr(value) == repr(parameter.default)):
                 shown.append(f"{name}={value!r}")

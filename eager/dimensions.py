@@ -325,7 +325,7 @@ def display(shape: Sequence[Size]) -> tuple[int | None, ...]:
 def broadcast(*shapes: Shape) -> Shape:
     """The shape that shapes broadcast to by NumPy's rule; an unknown against an integer > 1 must be that or 1.
 
-    Two unknowns that are not known to be equal give the first: a size of 1 is not expected behind a symbol.
+    Two unknowns that are not known to be equal give the larger, since they are equal or one of them is 1.
 
     Raises:
       ValueError: if two known sizes differ and neither is 1.
@@ -340,6 +340,8 @@ def broadcast(*shapes: Shape) -> Shape:
             other = shape[axis]
             if same(size, 1) or (isinstance(size, Dim) and isinstance(other, int)):
                 size = other
+            elif isinstance(size, Dim) and isinstance(other, Dim) and not same(size, other):
+                size = maximum(size, other)
             elif isinstance(size, int) and isinstance(other, int) and size != other:
                 shown = " and ".join(str(display(s)) for s in shapes)
                 raise ValueError(f"shapes {shown} do not broadcast: axis {axis} has sizes {size} and {other}")

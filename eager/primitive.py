@@ -134,9 +134,16 @@ class Primitive(Generic[P]):
             outputs._array = result
         else:
             outputs = tuple(map(wrap, result)) if type(result) is tuple else wrap(result)
+        if context.recorders:
+            self._tell(inputs, params, outputs)
+        return outputs
+
+    def _tell(self, inputs: tuple[Any, ...], params: dict[str, Any], outputs: Any) -> None:
+        """Tells the recorders, with params that later changes of the caller's lists and arrays cannot reach."""
+        if params:
+            params = {name: _frozen(value) for name, value in params.items()}
         for recorder in context.recorders:
             recorder.record(self, inputs, params, outputs)
-        return outputs
 
     def _call_on_symbols(self, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
         """The call with abstract tensors among the inputs: the shape rule's answer."""
@@ -145,8 +152,8 @@ class Primitive(Generic[P]):
             if target is not None:
                 inputs = _cast_all(inputs, target)
         outputs = self._infer(inputs, params)
-        for recorder in context.recorders:
-            recorder.record(self, inputs, params, outputs)
+        if context.recorders:
+            self._tell(inputs, params, outputs)
         return outputs
 
     def _infer(self, inputs: Any, params: dict[str, Any]) -> Any:
@@ -174,6 +181,12 @@ class Primitive(Generic[P]):
 def primitive(shape: Callable[..., Any], **options: Any) -> Callable[[Callable[P, Any]], Primitive[P]]:
     """Makes a primitive of the NumPy implementation below it; see `Primitive`."""
     return lambda implementation: Primitive(implementation, shape, **options)
+
+
+def _frozen(value: Any) -> Any:
+    if type(value) is list:
+        return tuple(map(_frozen, value))
+    return value.copy() if type(value) is np.ndarray else value
 
 
 def _cast_all(inputs: tuple[Any, ...], target: np.dtype[Any]) -> tuple[Any, ...]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from . import dtypes, nest, recorder
-from .context import context, quiet, scoped
+from .context import context, quiet
 from .errors import GradientError, describe
 from .ops import creation
 from .primitive import Primitive, cast
@@ -39,11 +39,12 @@ class GradientTape(recorder.Recorder):
       Tensor(6., shape=(), dtype=float32)
     """
 
-    __slots__ = ("_persistent", "_reads", "_records", "_tracked", "_used", "_watch_accessed", "_watched")
+    __slots__ = ("_active", "_persistent", "_read_before", "_reads", "_records", "_tracked", "_used", "_watch_accessed", "_watched")
 
     def __init__(self, persistent: bool = False, watch_accessed_variables: bool = True):
         self._persistent = persistent
         self._watch_accessed = watch_accessed_variables
+        self._active = False
         self.reset()
 
     def reset(self) -> None:
@@ -53,21 +54,31 @@ class GradientTape(recorder.Recorder):
         self._watched: dict[int, Any] = {}
         self._reads: dict[int, tuple[Any, dict[int, Any]]] = {}
         self._used = False
+        self._read_before: tuple[Any, ...] = ()
 
     def __enter__(self) -> GradientTape:
         if any(active is self for active in context.recorders):
             raise GradientError("This GradientTape is recording already. Make a second tape to nest them.")
+        if self._used:
+            self.reset()
+        self._active = True
         recorder.start(self)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
+        self._active = False
         recorder.stop(self)
 
     @contextlib.contextmanager
     def stop_recording(self) -> Iterator[None]:
         """Nothing inside the `with` block is recorded by this tape."""
-        with scoped(recorders=tuple(active for active in context.recorders if active is not self)):
+        was_recording = any(active is self for active in context.recorders)
+        recorder.stop(self)
+        try:
             yield
+        finally:
+            if was_recording and self._active and not any(active is self for active in context.recorders):
+                recorder.start(self)
 
     def watch(self, tensor: Any) -> None:
         """Tracks tensors or Variables (a structure of them) from now on.
@@ -85,18 +96,21 @@ class GradientTape(recorder.Recorder):
 
     def watched_variables(self) -> tuple[Any, ...]:
         """The Variables read so far, in the order of their first reading."""
-        return tuple(variable for variable, _ in self._reads.values())
+        return self._read_before or tuple(variable for variable, _ in self._reads.values())
 
     def read(self, variable: Any, value: Any) -> Any:
         """Tracks a Variable's tensor, if the Variable is watched."""
         if (self._watch_accessed and variable.trainable) or id(variable) in self._watched:
-            if dtypes.is_float(value.dtype):
+            if value.dtype.kind == "f" or dtypes.is_float(value.dtype):
                 self._tracked[id(value)] = value
-                self._reads.setdefault(id(variable), (variable, {}))[1][id(value)] = value
+                entry = self._reads.get(id(variable))
+                if entry is None:
+                    entry = self._reads[id(variable)] = (variable, {})
+                entry[1][id(value)] = value
         return value
 
     def record(self, primitive: Primitive[...], inputs: tuple[Any, ...], params: dict[str, Any], outputs: Any) -> None:
-        """Keeps an operation if one of its inputs is tracked; its floating-point outputs are tracked then."""
+        """Keeps an operation if one of its inputs is tracked; its outputs are tracked then."""
         tracked = self._tracked
         for x in inputs:
             if id(x) in tracked:
@@ -104,6 +118,8 @@ class GradientTape(recorder.Recorder):
         else:
             return
         if not primitive.differentiable:
+            if primitive.differentiable is None:
+                raise GradientError(f"{primitive!r} has no gradient rule: give it one, or say so with defvjp(None).")
             return
         self._records.append((primitive, inputs, params, outputs))
         if type(outputs) is not tuple:
@@ -139,6 +155,7 @@ class GradientTape(recorder.Recorder):
                 raise GradientError(f"gradient: expected Tensors or Variables as sources, got {describe(leaf)}.")
         seeds = self._seeds(nest.flatten(target), output_gradients)
         if not self._persistent:
+            self._active = False
             recorder.stop(self)
         bare = not context.recorders
         with quiet():
@@ -147,8 +164,9 @@ class GradientTape(recorder.Recorder):
             if unconnected_gradients == "zero":
                 results = [creation.zeros_like(x) if g is None else g for x, g in zip(leaves, results, strict=True)]
         if not self._persistent:
+            read = self.watched_variables()
             self.reset()
-            self._used = True
+            self._used, self._read_before = True, read
         results = [g if g is None or isinstance(g, Operand) else wrap(g) for g in results]
         return nest.pack(sources, results)
 
@@ -172,7 +190,8 @@ class GradientTape(recorder.Recorder):
             weight = weight if isinstance(weight, Operand) else Tensor(weight, target.dtype)
             if weight.shape != target.shape:
                 raise ValueError(f"output_gradients: expected shape {target.shape}, got {describe(weight)}.")
-            seeds.append((tensor, weight.read()))
+            weight = weight.read()
+            seeds.append((tensor, weight if weight.dtype == target.dtype else cast(weight, dtype=target.dtype)))
         return seeds
 
     def _replay(self, seeds: list[tuple[Any, Any]], sources: list[Any], bare: bool) -> dict[int, Any]:

@@ -100,7 +100,7 @@ class Variable(Operand):
           ValueError: if the shape differs. The Variable is unchanged then.
         """
         if context.symbolic_call:
-            return self._value
+            return wrap(self._value._array)
         if isinstance(value, AbstractTensor):
             value.numpy()
         array = to_array(value, self.dtype)
@@ -110,7 +110,7 @@ class Variable(Operand):
                 "A Variable keeps its shape."
             )
         self._value = wrap(array)
-        return self._value
+        return wrap(array)  # a tape tells a Variable's reads from other tensors by identity
 
     def assign_add(self, value: TensorLike) -> Tensor:
         """Adds to the value."""

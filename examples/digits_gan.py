@@ -1,8 +1,8 @@
 """Trains a GAN on the handwritten digits, conditional on the digit.
 
-Everything is in one checkpoint, which is saved every 500 steps; run again, the training goes on where it stopped.
+Everything is in one checkpoint, which is saved every ten epochs; run again, the training goes on where it stopped.
 
-    python examples/digits_gan.py [FOLDER] [STEPS]
+    python examples/digits_gan.py [FOLDER] [EPOCHS]
 """
 
 import sys
@@ -40,7 +40,7 @@ class Discriminator(Model):
         return ops.sum(self.logits(self.drop(x, training=training)) * ops.one_hot(digits, 10), axis=-1)
 
 
-def main(folder="build/digits_demo", steps=2000):
+def main(folder="build/digits_demo", epochs=90):
     random.set_seed(7)
     (images, digits), _ = datasets.digits.load_data()
     images = images[..., None].astype("float32") / 8 - 1
@@ -49,7 +49,7 @@ def main(folder="build/digits_demo", steps=2000):
     g_optimizer, d_optimizer = Adam(1e-3, beta_1=0.5), Adam(1e-3, beta_1=0.5)
     g_mean, d_mean = Mean(name="generator_loss"), Mean(name="discriminator_loss")
     noise_stream, order_stream = random.SeedGenerator(), random.SeedGenerator()
-    step = Variable(0, trainable=False, name="step")
+    epoch = Variable(0, trainable=False, name="epoch")
     cross_entropy = BinaryCrossentropy(from_logits=True)
 
     def train_step(real, labels):
@@ -66,7 +66,6 @@ def main(folder="build/digits_demo", steps=2000):
         d_optimizer.apply(d_gradients, discriminator.trainable_variables)
         g_mean(g_loss)
         d_mean(d_loss)
-        step.assign_add(1)
 
     checkpoint = Checkpoint(
         generator=generator,
@@ -75,30 +74,26 @@ def main(folder="build/digits_demo", steps=2000):
         d_optimizer=d_optimizer,
         means=[g_mean, d_mean],
         streams=[noise_stream, order_stream],
-        step=step,
+        epoch=epoch,
     )
     path = Path(folder) / "gan.h5"
     if path.exists():
         checkpoint.restore(path)
-        print(f"resumed from {path} at step {int(step)}")
+        print(f"resumed from {path} at epoch {int(epoch)}")
 
-    bar = tqdm(total=steps, initial=int(step), desc="GAN", file=sys.stdout, mininterval=0.5)
-    while int(step) < steps:
+    bar = tqdm(total=epochs, initial=int(epoch), desc="GAN epochs", file=sys.stdout, mininterval=0.5)
+    while int(epoch) < epochs:
         order = random.permutation(len(images), seed=order_stream)
         for start in range(0, len(images) - BATCH + 1, BATCH):
             rows = order[start : start + BATCH]
             train_step(images[rows], digits[rows].astype(np.int32))
-            bar.update()
-            if int(step) % 100 == 0:
-                bar.set_postfix_str(
-                    f"generator {float(g_mean.result()):.3f}, discriminator {float(d_mean.result()):.3f}"
-                )
-                g_mean.reset_state()
-                d_mean.reset_state()
-            if int(step) % 500 == 0 or int(step) == steps:
-                checkpoint.save(path)
-            if int(step) == steps:
-                break
+        epoch.assign_add(1)
+        bar.set_postfix_str(f"generator {float(g_mean.result()):.3f}, discriminator {float(d_mean.result()):.3f}")
+        bar.update()
+        g_mean.reset_state()
+        d_mean.reset_state()
+        if int(epoch) % 10 == 0 or int(epoch) == epochs:
+            checkpoint.save(path)
     bar.close()
     return path
 

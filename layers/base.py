@@ -447,9 +447,8 @@ class Layer(Trackable, Configurable):
             m = next(masks, None)
             if isinstance(y, (Tensor, AbstractTensor)):
                 before = getattr(y, "_mask", None)
-                if id(y) in mine and before is not m:
-                    y, before = elementwise.identity(y), None
-                if before is None:
+                if (m is not None and before is None) or (id(y) in mine and before is not m):
+                    y = elementwise.identity(y)  # the tensor may be somebody else's too
                     y._mask = m
             leaves.append(y)
         return nest.pack(outputs, leaves)
@@ -520,8 +519,6 @@ def _as_tensors(data: Any) -> Any:
 
 
 def _as_tensor(leaf: Any) -> Any:
-    if isinstance(leaf, Operand):
-        return leaf.read()
     if leaf is None or isinstance(leaf, str):
         return leaf
     return creation.convert_to_tensor(leaf) if hasattr(leaf, "__array__") or isinstance(leaf, (int, float)) else leaf

@@ -55,7 +55,7 @@ def flat_outputs(value: Any, names: list[str], kind: str) -> list[Any]:
 
 
 def names_of(y_pred: Any, given: list[str] | None) -> list[str]:
-    """The outputs' names: those of a functional model, the keys of a dictionary, else `output_0`, …"""
+    """The outputs' names: those of a functional model, the keys of a dictionary, else `output_0` and so on."""
     if isinstance(y_pred, dict):
         return sorted(y_pred)
     count = len(nest.flatten(y_pred))

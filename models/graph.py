@@ -17,6 +17,7 @@ from ..errors import describe
 from ..layers import Layer
 from ..symbolic import Node
 from ..tensor import AbstractTensor, dims
+from ..variable import Variable
 
 
 class _Slot:
@@ -84,7 +85,8 @@ class Graph:
                 continue
             if node is None:
                 raise ValueError(
-                    f"Model: an output needs {symbol!r}, which is not among the inputs {self.input_symbols}. Add it to them."
+                    f"Model: an output needs {symbol!r}, which is not among the inputs {self.input_symbols}. "
+                    "Add it to them."
                 )
             if expanded:
                 done.add(id(node))
@@ -96,10 +98,17 @@ class Graph:
 
     def layers(self) -> list[Layer]:
         """The layers called, each once, in the order of their first call; also those given to operations."""
-        found: dict[int, Layer] = {}
+        return self._used(Layer)
+
+    def variables(self) -> list[Variable]:
+        """The Variables given to operations, each once, in the order of their first use."""
+        return self._used(Variable)
+
+    def _used(self, kind: type) -> list[Any]:
+        found: dict[int, Any] = {}
         for node in self.nodes:
             for value in (node.operation, *nest.flatten((node.args, node.kwargs))):
-                if isinstance(value, Layer):
+                if isinstance(value, kind):
                     found.setdefault(id(value), value)
         return list(found.values())
 
@@ -120,9 +129,8 @@ class Graph:
         if self._has_sizes:
             for symbol, value in zip(self.input_symbols, values, strict=True):
                 sizes |= bind(symbol.dims, dims(value))
-        fill = functools.partial(
-            _filled, slots, sizes
-        )  # no function here that calls itself: its cycle would hold tensors
+        # No function here that calls itself: its cycle would hold tensors.
+        fill = functools.partial(_filled, slots, sizes)
         for step in self._steps:
             if not step.kwargs and len(step.args) == 1:
                 only = step.args[0]

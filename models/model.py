@@ -102,7 +102,10 @@ class Model(Trainer, Layer):
 
     def children(self) -> dict[Any, Any]:
         found = super().children()
-        return found if self._graph_layers is None else {"layers": self._graph_layers, **found}
+        if self._graph is None:
+            return found
+        free = self._graph.variables()
+        return {"layers": self._graph_layers, **({"variables": free} if free else {}), **found}
 
     def may_grow(self, name: Any) -> bool:
         """Layers may still appear until the model is built, what training needs until it is compiled."""

@@ -41,6 +41,16 @@ class Holder(Configurable):
         self.content = content
 
 
+class Renamed(Configurable):
+    def __init__(this, size, self=0):
+        this.size = size
+
+
+class Bare(Configurable):
+    def __init__(*arguments):
+        pass
+
+
 def double(x):
     return 2 * x
 
@@ -53,6 +63,12 @@ def refused(message, kind=ValueError):
 
 
 # What is captured.
+
+
+def test_the_instance_is_no_argument_whatever_its_name():
+    assert Renamed(3).get_config() == {"size": 3, "self": 0}
+    assert repr(Renamed(3)) == "Renamed(size=3)" and repr(Renamed(3, self=1)) == "Renamed(size=3, self=1)"
+    assert Bare().get_config() == {} and repr(Bare()) == "Bare()"
 
 
 def test_arguments_are_captured_with_their_defaults():

@@ -9,8 +9,8 @@ import numpy as np
 
 from .. import dimensions, dtypes
 from ..primitive import cast, primitive
-from ..tensor import AbstractTensor, Operand, TensorLike, dims, to_array, wrap
-from . import arrays
+from ..tensor import AbstractTensor, Operand, Tensor, TensorLike, dims, to_array, wrap
+from . import arrays, elementwise
 
 
 @primitive(shape=lambda x, fill_value, dtype=None: AbstractTensor(x.dims, dtype or x.dtype))
@@ -91,7 +91,7 @@ def convert_to_tensor(x: Any, dtype: Any = None, sparse: bool | None = None, rag
     if sparse or ragged:
         raise ValueError("convert_to_tensor: sparse and ragged tensors are not supported; pass a dense one.")
     if isinstance(x, Operand):
-        x = x.read()
+        x = x if isinstance(x, (Tensor, AbstractTensor)) else elementwise.identity(x)  # not the Variable's own Tensor
     elif isinstance(x, (list, tuple)) and _holds_operand(x):
         x = arrays.stack([convert_to_tensor(item) for item in x])
     else:

@@ -14,7 +14,7 @@ import numpy as np
 from .. import symbolic
 from ..dimensions import Dim
 from ..tensor import AbstractTensor, Operand, Tensor
-from . import arrays, elementwise, linear
+from . import arrays, creation, elementwise, linear
 from .public import public
 
 BINARY: dict[str, Callable[..., Any]] = {
@@ -52,7 +52,7 @@ def _coerce(other: Any) -> Any:
     if isinstance(other, CONVERTIBLE):
         return other
     if isinstance(other, (np.ndarray, np.generic, list, tuple)):
-        return Tensor(other)
+        return creation.convert_to_tensor(other)
     return NotImplemented
 
 

@@ -28,28 +28,27 @@ def public(function: Callable[P, Any], name: str | None = None) -> Callable[P, T
     kinds = [str(target.__annotations__.get(name, "")) for name in names]
     count = next((i for i, kind in enumerate(kinds) if "TensorLike" not in kind), len(kinds))
     nested = frozenset(i for i in range(count) if "Sequence" in kinds[i])
-    by_keyword = isinstance(function, Primitive)
+    by_keyword = names[count:] if isinstance(function, Primitive) else ()
+    signature: list[inspect.Signature] = []  # made when a call first gives data by name
+
+    def call(data: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if args and by_keyword:
+            kwargs, args = {**kwargs, **dict(zip(by_keyword, args, strict=False))}, ()
+        result = function(*data, *args, **kwargs)  # type: ignore[call-arg]
+        return result if type(result) is Tensor else _wrapped(result)
 
     def run(*args: Any, **kwargs: Any) -> Any:
         data = [_convert(x, i in nested) for i, x in enumerate(args[:count])]
-        if by_keyword:
-            kwargs.update(zip(names[count:], args[count:], strict=False))
-            return _wrapped(function(*_with_tensor(data), **kwargs))
-        return _wrapped(function(*_with_tensor(data), *args[count:], **kwargs))
+        return call(_with_tensor(data), args[count:], kwargs)
 
     @functools.wraps(target)
     def operation(*args: Any, **kwargs: Any) -> Any:
-        if len(args) == count or (len(args) > count and not by_keyword):
-            for x in args[:count]:
-                if type(x) is not Tensor and not (
-                    (isinstance(x, Operand) or x is None) and type(x) is not AbstractTensor
-                ):
-                    break
-            else:  # nothing has to be converted
-                result = function(*args, **kwargs)
-                return result if type(result) is Tensor else _wrapped(result)
+        if len(args) >= count and _ready(args[:count]):
+            return call(args[:count], args[count:], kwargs)
         if kwargs and not kwargs.keys().isdisjoint(names[:count]):
-            bound = inspect.signature(target).bind(*args, **kwargs)
+            if not signature:
+                signature.append(inspect.signature(target))
+            bound = signature[0].bind(*args, **kwargs)
             bound.apply_defaults()
             args, kwargs = tuple(bound.arguments.values()), {}
         for x in args[:count]:
@@ -60,6 +59,22 @@ def public(function: Callable[P, Any], name: str | None = None) -> Callable[P, T
     operation.__module__ = __package__ or operation.__module__  # where pickle and help() find it
     operation.__name__ = operation.__qualname__ = name or target.__name__.strip("_")
     return operation
+
+
+def _ready(data: tuple[Any, ...]) -> bool:
+    """Whether nothing has to be converted: concrete tensors, with numbers beside them."""
+    found = False
+    for x in data:
+        kind = type(x)
+        if kind is Tensor:
+            found = True
+        elif kind is float or kind is int or kind is bool or x is None:
+            continue
+        elif isinstance(x, Operand) and kind is not AbstractTensor:
+            found = True
+        else:
+            return False
+    return found
 
 
 def _convert(x: Any, nested: bool) -> Any:

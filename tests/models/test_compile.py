@@ -144,9 +144,7 @@ def test_metrics_of_every_kind_have_the_name_that_was_given():
 
 
 def test_metrics_of_one_name_are_told_apart():
-    model = compiled(
-        metrics=["mae", "mae", metrics.Mean(name="loss") if False else "mse"], weighted_metrics=["mae", "mae"]
-    )
+    model = compiled(metrics=["mae", "mae", "mse"], weighted_metrics=["mae", "mae"])
     made = results(model, Y, sample_weight=np.arange(10.0))
     assert list(made) == ["loss", "mae", "mae_1", "mse", "weighted_mae", "weighted_mae_1"]
     model = two_outputs(as_dict=False)

@@ -1,4 +1,4 @@
-"""fit, evaluate and predict: the numbers are Keras's, the steps are those of a loop of one's own, the data are checked."""
+"""fit, evaluate, predict: the numbers are Keras's, the steps those of a loop of one's own, the data are checked."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ import eagerly
 from eagerly import GradientTape, Input, Layer, Model, Sequential, losses, metrics, ops, optim
 from eagerly.callbacks import Callback, History
 from eagerly.layers import BatchNormalization, Dense, Dropout
-from tiny import CLASSES, X, Y, compiled, functional, same_bits, two_outputs, values
+from tiny import CLASSES, X, Y, compiled, functional, two_outputs, values
 
 WEIGHTS = np.linspace(0, 2, 10)
 

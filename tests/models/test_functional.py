@@ -406,3 +406,14 @@ def test_restored_into_a_model_of_the_same_code(tmp_path):
     other.weights[0].assign(other.weights[0] * 0)
     Checkpoint(model=other).restore(path).assert_consumed()
     assert same_bits(other(X), functional()(X))
+
+
+def test_a_variable_given_to_an_operation_belongs_to_the_model():
+    scale = Variable([1.0, 2.0], name="scale")
+    x = Input((2,))
+    model = Model(x, Dense(1)(x * scale))
+    assert [id(v) for v in model.trainable_variables].count(id(scale)) == 1
+    model.compile("sgd", "mse")
+    before = scale.numpy()
+    model.fit(np.ones((4, 2), np.float32), np.zeros((4, 1), np.float32), verbose=0)
+    assert not np.array_equal(scale.numpy(), before)

@@ -6,14 +6,15 @@ Everything is iterative, because chains and cycles of objects may be of any leng
 
 from __future__ import annotations
 
+import array
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import describe
-from ..trackable import Trackable, container_items, holds_trackable
+from ..trackable import Trackable, attributes, container_items
 from ..variable import Variable
 
 _SPECIAL = re.compile(r"[%/\x00-\x1f\x7f\ud800-\udfff]")
@@ -76,9 +77,10 @@ def edges(value: Any, path: str) -> dict[str, Any]:
     """The children of a Trackable or a container by encoded name, in the order of the names.
 
     Raises:
-      ValueError: naming a key that has no encoding, or a set that holds Trackables.
+      ValueError: naming a key that has no encoding, or a container that holds Trackables without giving them names.
     """
-    _refuse_sets(value, path)
+    if isinstance(value, Trackable):
+        _refuse_nameless(value, path)
     try:
         named = {encode(key): child for key, child in inside(value).items()}
     except ValueError as error:
@@ -91,17 +93,40 @@ def edges(value: Any, path: str) -> dict[str, Any]:
     return {name: named[name] for name in sorted(named)}
 
 
-def _refuse_sets(value: Any, path: str) -> None:
-    if isinstance(value, Trackable):
-        items: Any = ((name, item) for name, item in vars(value).items() if name not in value._untracked)
-    else:
-        items = value.items() if isinstance(value, dict) else enumerate(value)
-    for name, item in items:
-        if isinstance(item, (set, frozenset)) and any(map(holds_trackable, item)):
-            raise ValueError(
-                f"{join(path, str(name))}: expected a list, tuple or dictionary of Trackables, got a "
-                f"{type(item).__name__}. A set gives its items neither names nor an order to find them by again."
+def _refuse_nameless(owner: Trackable, path: str) -> None:
+    """Refuses sets, deques and the like that hold Trackables, anywhere in the attributes of a Trackable."""
+    seen: dict[tuple[int, bool], Any] = {}
+    waiting = [
+        (value, join(path, name), "")
+        for name, value in attributes(owner).items()
+        if name not in owner._untracked and _may_hold(value)
+    ]
+    while waiting:
+        value, place, problem = waiting.pop()
+        if isinstance(value, (Variable, Trackable)):
+            if problem:
+                raise ValueError(problem)
+            continue
+        if not isinstance(value, (list, tuple, dict)):
+            problem = problem or (
+                f"{place}: expected a list, tuple or dictionary of Trackables, got a {type(value).__name__}. It gives "
+                "its items no names to find them by again; keep them in one of those."
             )
+        if (id(value), bool(problem)) not in seen:
+            seen[id(value), bool(problem)] = value
+            items = value.items() if isinstance(value, Mapping) else enumerate(value)
+            waiting.extend((item, join(place, str(key)), problem) for key, item in items if _may_hold(item))
+
+
+def _may_hold(value: Any) -> bool:
+    """Whether a value is a Variable, a Trackable, or a container that is neither text nor an array of numbers."""
+    if isinstance(value, (Variable, Trackable)):
+        return True
+    return (
+        isinstance(value, Collection)
+        and not isinstance(value, (str, bytes, bytearray, memoryview, range, array.array))
+        and not hasattr(type(value), "__array__")
+    )
 
 
 @dataclass
@@ -118,7 +143,8 @@ def walk(root: Any) -> list[Node]:
     """Every object below the root once, numbered breadth first; Variables bound to others come last.
 
     Raises:
-      ValueError: for a set of Trackables, an unknown kind of key, or a slot of a Variable that is not below the root.
+      ValueError: for a set or the like of Trackables, an unknown kind of key, or a slot of a Variable that is not
+        below the root.
     """
     nodes = [Node(root, "")]
     numbers = {id(root): 0}  # the nodes keep the objects, so an id stays theirs

@@ -8,6 +8,7 @@ is going to hold them (`_pending`) and goes through the same two phases each tim
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -160,7 +161,7 @@ class Restoration:
         value, state = self.live[number], self.entries[number].state
         self._undo.append(partial(_set_back, value, old_state))
         try:
-            value.set_state(state)
+            value.set_state(copy.deepcopy(state))  # theirs to keep and to change
         except Exception as error:
             raise RestoreError(
                 f"{self.path}: {self.paths[number]}: {type(value).__name__}.set_state raised "

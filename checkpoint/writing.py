@@ -53,23 +53,24 @@ def _entry(node: Node) -> ObjectEntry:
 
 
 def _tree(nodes: list[Node]) -> list[hdf5.Entry]:
-    """The tree that viewers show. Slots lie below `%bound`, in a group for the Variable that they belong to."""
+    """The tree that viewers show. Slots lie below `%slots`, by the path of the Variable that they belong to."""
     tree = [_viewed(node) for node in nodes]
     for number, node in enumerate(nodes):
-        if node.bound:
-            groups: dict[str, int] = {}
-            for variable, slots in node.bound.items():
-                groups[str(variable)] = len(tree)
-                tree.append(hdf5.Entry({"variable": nodes[variable].path}, slots))
-            tree[number].links = {**node.children, "%bound": len(tree)}
-            tree.append(hdf5.Entry(links=groups))
+        for variable, slots in node.bound.items():
+            place = number
+            for name in ("%slots", *nodes[variable].path.split("/")):
+                if name not in tree[place].links:
+                    tree[place].links[name] = len(tree)
+                    tree.append(hdf5.Entry())
+                place = tree[place].links[name]
+            tree[place].links.update(slots)
     return tree
 
 
 def _viewed(node: Node) -> hdf5.Entry:
     value = node.value
     if not isinstance(value, Variable):
-        return hdf5.Entry({"class": type(value).__name__}, node.children)
+        return hdf5.Entry({"class": type(value).__name__}, dict(node.children))
     if value.dtype == "bfloat16":  # which HDF5 does not know
         return hdf5.Entry({"dtype": "bfloat16"}, dtype=np.dtype(np.uint16), shape=value.shape)
     return hdf5.Entry(dtype=value.dtype, shape=value.shape)

@@ -51,8 +51,9 @@ def pack(batch: Batch) -> Any:
 
 
 def _as_array(leaf: Any, name: str) -> np.ndarray[Any, Any]:
-    try:  # other objects that can be indexed might never end
-        array = np.asarray(leaf if hasattr(leaf, "__array__") or isinstance(leaf, (Number, Sequence)) else None)
+    known = hasattr(leaf, "__array__") or isinstance(leaf, (Number, Sequence))  # NumPy would index others without end
+    try:
+        array = np.asarray(leaf if known else None)
     except ValueError:  # rows of different lengths
         array = np.asarray(None)
     if not array.ndim or array.dtype.name not in dtypes.NAMES:

@@ -1,4 +1,4 @@
-"""The optical handwritten digits of UCI, as shipped in `digits.npz`; source, licence and split are in `digits.md`."""
+"""The optical handwritten digits of UCI, as shipped in `digits.npz`; source, license and split are in `digits.md`."""
 
 from __future__ import annotations
 

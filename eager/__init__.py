@@ -60,10 +60,14 @@ _LAZY = {
     "stop_gradient": "ops",
 }
 
+# Keras's names for what has another one here.
+_ELSEWHERE = {"optimizers": "eagerly.optim", "Function": "eagerly.Model", "KerasTensor": "eagerly.tensor.AbstractTensor"}
+
 
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
-        raise AttributeError(f"module 'eagerly' has no attribute {name!r}.{_suggest(name, __dir__())}")
+        hint = f" It is {_ELSEWHERE[name]} here." if name in _ELSEWHERE else _suggest(name, __dir__())
+        raise AttributeError(f"module 'eagerly' has no attribute {name!r}.{hint}")
     home = _LAZY[name]
     value = (
         importlib.import_module(f".{name}", __name__)

@@ -15,6 +15,40 @@ from .errors import describe
 from .ops.rules import normalize_axis
 from .tensor import AbstractTensor, Tensor, TensorLike, dims
 
+__all__ = [
+    "celu",
+    "elu",
+    "exponential",
+    "get",
+    "glu",
+    "hard_shrink",
+    "hard_sigmoid",
+    "hard_silu",
+    "hard_swish",
+    "hard_tanh",
+    "leaky_relu",
+    "linear",
+    "log_sigmoid",
+    "log_softmax",
+    "mish",
+    "relu",
+    "relu6",
+    "selu",
+    "sigmoid",
+    "silu",
+    "soft_shrink",
+    "softmax",
+    "softplus",
+    "softsign",
+    "sparse_plus",
+    "sparse_sigmoid",
+    "squareplus",
+    "swish",
+    "tanh",
+    "tanh_shrink",
+    "threshold",
+]
+
 _IMPORTED = frozenset(globals())
 
 elu = ops.elu  # Clevert et al. 2016, eq. 15

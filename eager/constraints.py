@@ -14,6 +14,19 @@ from . import ops
 from .configurable import Configurable, resolve
 from .tensor import Tensor, TensorLike
 
+__all__ = [
+    "Constraint",
+    "MaxNorm",
+    "MinMaxNorm",
+    "NonNeg",
+    "UnitNorm",
+    "get",
+    "max_norm",
+    "min_max_norm",
+    "non_neg",
+    "unit_norm",
+]
+
 Axis = int | Sequence[int] | None
 
 # Added to a length before dividing by it (Keras's backend.epsilon()).

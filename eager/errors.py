@@ -27,6 +27,21 @@ class CorruptCheckpointError(ValueError):
     """A checkpoint file is damaged: its bytes are not those that were written."""
 
 
+class Mismatch(ValueError):
+    """Labels, predictions or weights that do not belong together; `text` is the message without its subject."""
+
+    def __init__(self, subject: str, text: str):
+        super().__init__(f"{subject}: {text}")
+        self.subject = subject
+        self.text = text
+
+    def __reduce__(self) -> Any:
+        return Mismatch, (self.subject, self.text)
+
+
+_LONGEST = 200  # characters after which the rest of a description is left out
+
+
 def describe(value: Any) -> str:
     """What came, as a message shows it: `float32[2, 7]` for anything with shape and dtype, else value and type.
 
@@ -38,12 +53,28 @@ def describe(value: Any) -> str:
     if isinstance(shape, tuple) and dtype is not None:
         return f"{dtype}[{', '.join(str(size) for size in shape)}]"
     if isinstance(value, (list, tuple)):
-        return ("[{}]" if isinstance(value, list) else "({})").format(", ".join(describe(item) for item in value))
+        return ("[{}]" if isinstance(value, list) else "({})").format(_listed(map(describe, value)))
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key!r}: {describe(item)}" for key, item in value.items()) + "}"
+        return "{" + _listed(f"{key!r}: {describe(item)}" for key, item in value.items()) + "}"
     if value is None or isinstance(value, (bool, int, float, str)):
-        return repr(value)
-    return f"{type(value).__name__} {value!r}"
+        return _shortened(repr(value))
+    return _shortened(f"{type(value).__name__} {value!r}")
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+
+
+def _listed(items: Iterable[str]) -> str:
+    """The items between commas, as many as a message has room for: the others are not even made."""
+    parts: list[str] = []
+    room = _LONGEST
+    for item in items:
+        if room <= 0:
+            return ", ".join([*parts, "…"])
+        parts.append(item)
+        room -= len(item) + 2
+    return ", ".join(parts)
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

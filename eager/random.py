@@ -26,29 +26,42 @@ from .tensor import AbstractTensor, Tensor, TensorLike, dims, wrap
 from .trackable import Trackable
 from .variable import Variable
 
+__all__ = [
+    "SeedGenerator",
+    "dropout",
+    "normal",
+    "randint",
+    "set_seed",
+    "shuffle",
+    "truncated_normal",
+    "uniform",
+]
+
 
 class _Streams:
     """The process's root seed and the number of generators made on each stream."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()  # of all generators too, which can then be copied
         self.reset(secrets.randbits(63))
 
     def reset(self, seed: int) -> None:
-        self.seed = seed
-        self.ordinals: dict[str, int] = {}
-        self.default: SeedGenerator | None = None
+        with self.lock:
+            self.seed = seed
+            self.ordinals: dict[str, int] = {}
+            self.default: SeedGenerator | None = None
 
     def key(self, stream: str) -> int:
         with self.lock:
             ordinal = self.ordinals.get(stream, 0)
             self.ordinals[stream] = ordinal + 1
-        return derive_key(self.seed, stream, ordinal)
+            return derive_key(self.seed, stream, ordinal)
 
     def user(self) -> SeedGenerator:
-        if self.default is None:
-            self.default = SeedGenerator()
-        return self.default
+        with self.lock:
+            if self.default is None:
+                self.default = SeedGenerator()
+            return self.default
 
 
 def derive_key(seed: int, stream: str, ordinal: int = 0) -> int:
@@ -86,10 +99,11 @@ class SeedGenerator(Trackable, Configurable):
         self.state = Variable(np.array([key, 0], np.uint64), trainable=False, name="seed_generator_state")
 
     def next(self) -> Tensor:
-        """The state for one draw; the generator moves on."""
-        state = self.state.read()
-        self.state.assign(elementwise.add(state, _STEP))
-        return state
+        """The state for one draw; the generator moves on. No two threads get the same."""
+        with _streams.lock:
+            state = self.state.read()
+            self.state.assign(elementwise.add(state, _STEP))
+            return state
 
 
 _STEP = np.array([0, 1], np.uint64)
@@ -123,7 +137,7 @@ def _bits(shape: Sequence[Any], seed: Any) -> Any:
 
 
 def _unit(bits: Any, dtype: Any) -> Any:
-    """Bits as numbers in the open interval (0, 1): centers of as many equal cells as the dtype tells apart."""
+    """Bits as numbers in the open interval (0, 1): the centers of 2²³ equal cells, of 2³² for float64."""
     if dtype == "float64":
         return (cast(bits, dtype=dtypes.dtype("float64")) + 0.5) * 2.0**-32
     cells = elementwise.floor_divide(bits, 512)  # 23 bits, because the half takes one of float32's 24
@@ -140,7 +154,10 @@ def _float_dtype(dtype: Any) -> Any:
 def uniform(
     shape: Sequence[Any], minval: float = 0.0, maxval: float = 1.0, dtype: Any = None, seed: Any = None
 ) -> Tensor:
-    """Uniformly distributed values between minval and maxval; integers in [minval, maxval) for an integer dtype.
+    """Uniformly distributed values in [minval, maxval), integers for an integer dtype.
+
+    Raises:
+      ValueError: if minval > maxval, or the range of integers is empty.
 
     >>> uniform((2, 3), seed=1).shape
     (2, 3)
@@ -148,7 +165,11 @@ def uniform(
     if not dtypes.is_float(dtypes.dtype(dtype)):
         return randint(shape, int(minval), int(maxval), dtype, seed)
     target = _float_dtype(dtype)
-    return cast(_unit(_bits(shape, seed), target) * (maxval - minval) + minval, dtype=target)
+    if not minval <= maxval:
+        raise ValueError(f"uniform: expected minval <= maxval, got {minval}, {maxval}.")
+    values = cast(_unit(_bits(shape, seed), target) * (maxval - minval) + minval, dtype=target)
+    highest = np.nextafter(np.asarray(maxval, target), np.asarray(minval, target))
+    return elementwise.minimum(values, highest)  # rounding may have reached maxval
 
 
 def normal(shape: Sequence[Any], mean: float = 0.0, stddev: float = 1.0, dtype: Any = None, seed: Any = None) -> Tensor:
@@ -234,7 +255,9 @@ def randint(shape: Sequence[Any], minval: int, maxval: int, dtype: Any = "int32"
 
 
 def dropout(inputs: TensorLike, rate: float, noise_shape: Sequence[Any] | None = None, seed: Any = None) -> Tensor:
-    """Each element is 0 with probability `rate`, else divided by 1 - rate; shared along size-1 axes of noise_shape.
+    """Each element is 0, even for NaN, with probability `rate`, else divided by 1 - rate.
+
+    One draw serves all elements along the axes where noise_shape is 1.
 
     Raises:
       ValueError: if the rate is not in [0, 1], or noise_shape has another rank than the inputs.
@@ -243,14 +266,14 @@ def dropout(inputs: TensorLike, rate: float, noise_shape: Sequence[Any] | None =
     if not 0 <= rate <= 1:
         raise ValueError(f"dropout: expected a rate in [0, 1], got {rate!r}.")
     if rate in (0, 1):
-        return x if rate == 0 else elementwise.multiply(x, 0.0)
+        return x if rate == 0 else elementwise.where(np.False_, x, 0.0)
     sizes = dims(x)
     if noise_shape is not None:
         if len(noise_shape) != len(sizes):
             raise ValueError(f"dropout: expected a noise_shape of rank {len(sizes)}, got {tuple(noise_shape)}.")
         sizes = tuple(mine if asked is None else asked for mine, asked in zip(sizes, noise_shape, strict=True))
     kept = _bits(sizes, seed) >= int(rate * 2**32)
-    return x * (cast(kept, dtype=x.dtype) * (1.0 / (1.0 - rate)))
+    return elementwise.where(kept, x * (1.0 / (1.0 - rate)), 0)
 
 
 def permutation(n: int, seed: Any = None) -> np.ndarray[Any, Any]:

@@ -15,6 +15,19 @@ from .configurable import Configurable, aliased, resolve
 from .errors import describe
 from .tensor import Tensor, TensorLike
 
+__all__ = [
+    "L1",
+    "L1L2",
+    "L2",
+    "OrthogonalRegularizer",
+    "Regularizer",
+    "get",
+    "l1",
+    "l1_l2",
+    "l2",
+    "orthogonal_regularizer",
+]
+
 
 class Regularizer(Configurable):
     """A function from a weight to a scalar penalty; derive from it and define `__call__`.

@@ -6,6 +6,7 @@ The array inside a Tensor stays writable for the kernels' sake, so every door gu
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -170,6 +171,9 @@ class Tensor(Operand):
             raise TypeError(f"Only an integer scalar Tensor can be an index, got {describe(self)}.")
         return int(self._array)
 
+    def __round__(self, digits: int | None = None) -> Any:
+        return round(self.item(), digits)
+
     def __len__(self) -> int:
         if not self._array.ndim:
             raise TypeError("A scalar Tensor has no length.")
@@ -242,7 +246,7 @@ class AbstractTensor(Operand):
         """Raises TraceError: there is no value."""
         raise TraceError(
             f"{self!r} has no value: it stands for data that comes later. Python's if, while, float(), int(), "
-            "iteration and NumPy need values; use ops.where, ops.cond or a layer, or compute outside of the model."
+            "iteration and NumPy need values; use ops.where or a layer, or compute outside of the model."
         )
 
     __bool__ = __float__ = __int__ = __complex__ = __index__ = __array__ = numpy = item = tolist = _no_value
@@ -293,34 +297,43 @@ def to_array(value: Any, dtype: Any = None) -> np.ndarray[Any, Any]:
         array = value._array
         return array if dtype is None else array.astype(dtypes.dtype(dtype), copy=False)
     try:
-        array = np.array(_without_tensors(value))
+        array = np.array(value)
     except (ValueError, OverflowError) as error:
-        raise ValueError(f"Cannot make a Tensor of {describe(value)[:200]}: {error}") from error
+        raise ValueError(f"Cannot make a Tensor of {describe(value)}: {error}") from error
     if array.dtype.name not in dtypes.NAMES:
-        raise ValueError(f"Cannot make a Tensor of {describe(value)[:200]}: expected numbers or truth values.")
-    target = dtypes.dtype(dtype) if dtype is not None else dtypes.result_type(*_leaf_types(value, array))
+        raise ValueError(f"Cannot make a Tensor of {describe(value)}: expected numbers or truth values.")
+    target = dtypes.dtype(dtype) if dtype is not None else dtypes.result_type(*_leaf_dtypes(value, array))
     if target == array.dtype:
         return array.astype(target, copy=False)
     with np.errstate(all="ignore"):
         converted = array.astype(target)
     if array.dtype.kind in "iu" and target.kind in "iu" and not hasattr(value, "dtype") and np.any(converted != array):
-        raise ValueError(f"Cannot make a Tensor of {describe(value)[:200]}: not all of it fits into {target}.")
+        raise ValueError(f"Cannot make a Tensor of {describe(value)}: not all of it fits into {target}.")
     return converted
 
 
-def _without_tensors(value: Any) -> Any:
-    if isinstance(value, (list, tuple)):
-        return [_without_tensors(item) for item in value]
-    return np.asarray(value) if isinstance(value, Operand) else value
+def leaf_types(value: Any) -> set[type]:
+    """The types of what nested lists hold; no Python code runs for each element."""
+    leaves: set[type] = set()
+    items = [value]
+    while items:
+        found = set(map(type, items))
+        nested = {kind for kind in found if issubclass(kind, (list, tuple))}
+        leaves |= found - nested
+        inner = items if nested == found else [item for item in items if type(item) in nested] if nested else ()
+        items = list(itertools.chain.from_iterable(inner))
+    return leaves
 
 
-def _leaf_types(value: Any, array: np.ndarray[Any, Any]) -> set[Any]:
+_NUMBERS = frozenset((bool, int, float))
+
+
+def _leaf_dtypes(value: Any, array: np.ndarray[Any, Any]) -> set[Any]:
     """The dtypes that a nested list brings; Python's own numbers are weak."""
-    if isinstance(value, (list, tuple)) and value:
-        return set().union(*(_leaf_types(item, array) for item in value))
     if isinstance(value, (list, tuple)):
-        return {float}
-    if type(value) in (bool, int, float):
+        kinds = leaf_types(value)
+        return (kinds or {float}) if kinds <= _NUMBERS else set().union(*(_leaf_dtypes(x, array) for x in value))
+    if type(value) in _NUMBERS:
         return {type(value)}
     found = getattr(value, "dtype", array.dtype)
     return {found if isinstance(found, np.dtype) else array.dtype}

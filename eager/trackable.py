@@ -1,12 +1,16 @@
 """Trackables: objects whose attributes are the object graph that a checkpoint saves.
 
 Every attribute that is, or contains, a Variable or a Trackable is a child, whatever its name; children are read from
-the instance and its lists, tuples and dictionaries at the moment of asking, so containers stay plain Python. Plain
-values are saved only through `get_state` and `set_state`.
+the instance and its lists, tuples and dictionaries at the moment of asking, so containers stay plain Python. Other
+containers are not opened, and saving refuses those that hold some. Plain values are saved only through `get_state` and
+`set_state`.
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import types
 from typing import Any, ClassVar
 
 from .tensor import Tensor
@@ -35,7 +39,7 @@ class Trackable:
         untracked = self._untracked
         return {
             name: value
-            for name, value in vars(self).items()
+            for name, value in attributes(self).items()
             if type(value) not in _LEAVES and name not in untracked and holds_trackable(value)
         }
 
@@ -60,6 +64,15 @@ class Trackable:
         raise ValueError(f"{type(self).__name__}: expected no state, got {state!r}. Define set_state beside get_state.")
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if (
+            type(value) is Tensor
+            and isinstance(self.__dict__.get(name), Variable)
+            and not isinstance(getattr(type(self), name, None), property)  # which does with it what it likes
+        ):
+            raise AttributeError(
+                f"{type(self).__name__}.{name} is a Variable, and a Tensor in its place would be neither trained nor saved. "
+                f"Use self.{name}.assign(...), or assign_add(...) for +=; delete the attribute first if that is meant."
+            )
         object.__setattr__(self, name, value)
         if "_pending" in self.__dict__:
             self.resolve_pending()
@@ -69,6 +82,30 @@ class Trackable:
         pending = self.__dict__.get("_pending")
         if pending is not None:
             pending.resolve(self)
+
+
+@functools.cache
+def _slot_members(kind: type) -> tuple[types.MemberDescriptorType, ...]:
+    return tuple(
+        member
+        for base in reversed(kind.__mro__)
+        if "__slots__" in vars(base)
+        for member in vars(base).values()
+        if isinstance(member, types.MemberDescriptorType)
+    )
+
+
+def attributes(owner: Trackable) -> dict[str, Any]:
+    """The attributes of the instance by name, those in `__slots__` included; to look at only."""
+    kind: type = type(owner)
+    members = _slot_members(kind)
+    if not members:
+        return vars(owner)
+    found = dict(vars(owner))
+    for member in members:
+        with contextlib.suppress(AttributeError):  # not assigned yet
+            found[member.__name__] = member.__get__(owner)
+    return found
 
 
 def holds_trackable(value: Any, opened: tuple[Any, ...] = ()) -> bool:

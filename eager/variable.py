@@ -15,7 +15,7 @@ from . import dtypes
 from .context import context
 from .errors import describe
 from .ops import elementwise
-from .tensor import AbstractTensor, Operand, Tensor, TensorLike, to_array, wrap
+from .tensor import Operand, Tensor, TensorLike, to_array, wrap
 
 
 class Variable(Operand):
@@ -94,17 +94,22 @@ class Variable(Operand):
         return self._value.numpy()
 
     def assign(self, value: TensorLike) -> Tensor:
-        """Replaces the value; the shape must be the same, the dtype is converted.
+        """Replaces the value; the shape must be the same.
+
+        The value is converted to the Variable's dtype as by `ops.cast`: an integer Variable takes 2.9 as 2, and of an
+        integer array beyond its range the low bits.
 
         Raises:
           ValueError: if the shape differs. The Variable is unchanged then.
         """
         if context.symbolic_call:
             return wrap(self._value._array)
-        if isinstance(value, AbstractTensor):
-            value.numpy()
-        array = to_array(value, self.dtype)
-        if array.shape != self.shape:
+        held = self._value._array
+        if type(value) is Tensor and value._array.dtype == held.dtype:
+            array = value._array
+        else:
+            array = to_array(value, held.dtype)
+        if array.shape != held.shape:
             raise ValueError(
                 f"Variable {self.path!r}: expected a value of shape {self.shape}, got {describe(array)}. "
                 "A Variable keeps its shape."
@@ -113,15 +118,25 @@ class Variable(Operand):
         return wrap(array)  # a tape tells a Variable's reads from other tensors by identity
 
     def assign_add(self, value: TensorLike) -> Tensor:
-        """Adds to the value."""
+        """Adds to the value.
+
+        This reads, adds and assigns: an assignment in another thread in between is lost. Hold a lock of your own
+        where several threads update one Variable.
+        """
         return self.assign(elementwise.add(self._value, _operand(value)))
 
     def assign_sub(self, value: TensorLike) -> Tensor:
-        """Subtracts from the value."""
+        """Subtracts from the value; threads are as for `assign_add`."""
         return self.assign(elementwise.subtract(self._value, _operand(value)))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
         return self._value.__array__(dtype, copy)
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self._value.__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self._value.__dlpack_device__()
 
     def __bool__(self) -> bool:
         return bool(self._value)
@@ -131,6 +146,9 @@ class Variable(Operand):
 
     def __int__(self) -> int:
         return int(self._value)
+
+    def __round__(self, digits: int | None = None) -> Any:
+        return round(self._value, digits)  # type: ignore[call-overload]
 
     def __index__(self) -> int:
         return self._value.__index__()

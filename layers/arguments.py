@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from numbers import Real
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
+from .. import activations, constraints, initializers, regularizers
 
 from ..errors import describe
 
@@ -78,3 +81,34 @@ def one_of(layer: Any, name: str, value: Any, choices: tuple[Any, ...]) -> Any:
     if folded not in choices:
         raise ValueError(f"{type(layer).__name__} {layer.name!r}: {name} must be one of {choices}, got {value!r}.")
     return folded
+
+
+def weight_options(layer: Any, weight: str, initializer: Any, regularizer: Any, constraint: Any) -> tuple[Any, Any, Any]:
+    """What a constructor takes for one weight, resolved.
+
+    Raises:
+      ValueError: for an unknown name, naming the layer and the argument.
+    """
+    families = (
+        ("initializer", initializers.get, initializer),
+        ("regularizer", regularizers.get, regularizer),
+        ("constraint", constraints.get, constraint),
+    )
+    first, second, third = (_named(layer, f"{weight}_{role}", get, given) for role, get, given in families)
+    return first, second, third
+
+
+def activation(layer: Any, identifier: Any) -> Any:
+    """An activation function.
+
+    Raises:
+      ValueError: for an unknown name, naming the layer.
+    """
+    return _named(layer, "activation", activations.get, identifier)
+
+
+def _named(layer: Any, name: str, get: Callable[[Any], Any], identifier: Any) -> Any:
+    try:
+        return get(identifier)
+    except ValueError as error:
+        raise ValueError(f"{type(layer).__name__} {layer.name!r}: {name}: {error}") from None

@@ -95,7 +95,7 @@ class Layer(Trackable, Configurable):
       Tensor([[1., 2.]], shape=(1, 2), dtype=float32)
     """
 
-    _untracked: ClassVar[frozenset[str]] = frozenset({"_pending", "_losses", "_arguments"})
+    _untracked: ClassVar[frozenset[str]] = frozenset({"_pending", "_connection", "_losses", "_arguments"})
     _initialized = False
     _run_number = 0  # of the last run that called the layer; a run is a call that comes from outside of any layer
     _losses_run = 0  # of the run that its losses belong to
@@ -320,9 +320,14 @@ class Layer(Trackable, Configurable):
     @property
     def losses(self) -> list[Any]:
         """The terms that were added in the last call or since, here and inside, and those of weights' regularizers."""
-        layers = [layer for layer, *_ in self._walk() if layer._losses_run >= self._run_number]
-        terms = [w.regularizer(w) for w in self.trainable_weights if w.regularizer is not None]
-        return [*(term for layer in layers for term in layer._losses), *terms]
+        terms: list[Any] = []
+        regularized: list[Variable] = []
+        for layer, weights, _ in self._walk():
+            if layer._losses_run >= self._run_number:
+                terms += layer._losses
+            if self._trainable:
+                regularized += [w for w in weights if w.regularizer is not None and w.trainable]
+        return [*terms, *(w.regularizer(w) for w in _unique(regularized) if w.regularizer is not None)]
 
     # --- calling
 
@@ -346,6 +351,11 @@ class Layer(Trackable, Configurable):
             args = (kwargs.pop(names[0]),)
         first = args[0] if args else None
         if type(first) is not Tensor and args:
+            if first is None or isinstance(first, (str, Layer)):
+                raise ValueError(
+                    f"{self._title()}: expected tensors, arrays or numbers, got {describe(first)}."
+                    + (" Does the call() before it return something?" if first is None else "")
+                )
             first = _as_tensors(first)
             args = (first, *args[1:])
         if context.symbolic_call or not (
@@ -361,7 +371,32 @@ class Layer(Trackable, Configurable):
             ):
                 args = self._take(args)
             return self._run(*args, **kwargs)
-        return symbolic.call(self, self._run_symbolic, args, kwargs)
+        outputs = symbolic.call(self, self._run_symbolic, args, kwargs)
+        self.__dict__["_connection"] = (first, outputs)
+        return outputs
+
+    @property
+    def input(self) -> Any:
+        """The symbols that the layer was last called on.
+
+        Raises:
+          AttributeError: if it was not called on any yet.
+        """
+        return self._connected()[0]
+
+    @property
+    def output(self) -> Any:
+        """The symbols that the layer last gave for symbols: where another functional model may end.
+
+        Raises:
+          AttributeError: if it was not called on any yet.
+        """
+        return self._connected()[1]
+
+    def _connected(self) -> tuple[Any, Any]:
+        if "_connection" not in self.__dict__:
+            raise AttributeError(f"{self._title()}: expected a layer called on an Input, which it is not yet.")
+        return self.__dict__["_connection"]
 
     def _take(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """The arguments with the first one checked, in the dtype of the computation."""

@@ -11,8 +11,11 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from .. import nest
 from ..context import context
+from ..errors import describe
 
 
 class CallSignature:
@@ -38,8 +41,12 @@ class CallSignature:
         """The training mode of this call."""
         explicit = self._given("training", args, kwargs) if kwargs or self.takes_training else None
         for candidate in (explicit, context.training, self.training_default):
-            if candidate is not None:
+            if isinstance(candidate, (bool, np.bool_, int)):
                 return bool(candidate)
+            if candidate is not None:
+                raise ValueError(
+                    f"training: expected True, False or None, got {describe(candidate)}. Several inputs go in a list."
+                )
         return False
 
     def prepare(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import activations, ops
-from .arguments import fits_window, one_of, positive, sizes
+from .. import ops
+from .arguments import activation as known_activation
+from .arguments import fits_window, one_of, positive, sizes, weight_options
 from .base import Layer
 from .input_spec import InputSpec
 
@@ -43,10 +44,10 @@ class BaseConvolution(Layer):
             )
         self.padding = one_of(self, "padding", padding, ("valid", "same"))
         self.data_format = one_of(self, "data_format", data_format or "channels_last", FORMATS)
-        self.activation = activations.get(activation)
+        self.activation = known_activation(self, activation)
         self.use_bias = use_bias
-        self.kernel_options = kernel_options
-        self.bias_options = bias_options
+        self.kernel_options = weight_options(self, "kernel", *kernel_options)
+        self.bias_options = weight_options(self, "bias", *bias_options)
         self.input_spec = InputSpec(ndim=self.rank + 2)
 
     @property

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import activations, ops
+from .. import ops
 from ..tensor import Tensor
-from .arguments import number, positive
+from .arguments import activation as known_activation
+from .arguments import number, positive, weight_options
 from .base import Layer
 from .input_spec import InputSpec
 
@@ -54,10 +55,10 @@ class Dense(Layer):
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self.units = positive(self, "units", units)
-        self.activation = activations.get(activation)
+        self.activation = known_activation(self, activation)
         self.use_bias = use_bias
-        self.kernel_options = (kernel_initializer, kernel_regularizer, kernel_constraint)
-        self.bias_options = (bias_initializer, bias_regularizer, bias_constraint)
+        self.kernel_options = weight_options(self, "kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
+        self.bias_options = weight_options(self, "bias", bias_initializer, bias_regularizer, bias_constraint)
         self.input_spec = InputSpec(min_ndim=2)
         self.supports_masking = True
 
@@ -107,7 +108,7 @@ class Embedding(Layer):
         super().__init__(**kwargs)
         self.input_dim = positive(self, "input_dim", input_dim)
         self.output_dim = positive(self, "output_dim", output_dim)
-        self.embeddings_options = (embeddings_initializer, embeddings_regularizer, embeddings_constraint)
+        self.embeddings_options = weight_options(self, "embeddings", embeddings_initializer, embeddings_regularizer, embeddings_constraint)
         self.mask_zero = mask_zero
         self.supports_masking = mask_zero
         self.autocast = False
@@ -144,7 +145,7 @@ class Activation(Layer):
 
     def __init__(self, activation: Any, **kwargs: Any):
         super().__init__(**kwargs)
-        self.activation = activations.get(activation)
+        self.activation = known_activation(self, activation)
         self.supports_masking = True
 
     def call(self, inputs: Any) -> Any:

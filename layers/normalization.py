@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import ops
-from .arguments import number
+from .arguments import number, weight_options
 from .base import Layer
 from .input_spec import InputSpec
 
@@ -70,8 +70,8 @@ class BatchNormalization(Layer):
         self.epsilon = epsilon
         self.center = center
         self.scale = scale
-        self.beta_options = (beta_initializer, beta_regularizer, beta_constraint)
-        self.gamma_options = (gamma_initializer, gamma_regularizer, gamma_constraint)
+        self.beta_options = weight_options(self, "beta", beta_initializer, beta_regularizer, beta_constraint)
+        self.gamma_options = weight_options(self, "gamma", gamma_initializer, gamma_regularizer, gamma_constraint)
         self.moving_initializers = (moving_mean_initializer, moving_variance_initializer)
         self.supports_masking = True
 

@@ -30,6 +30,7 @@ class Loss(Configurable):
         "mean_with_sample_weight" by the sum of the weights; "sum" does not divide; "none" or None reduces nothing.
         Values that a mask leaves out are not counted.
       dtype: what labels and predictions are cast to; None for the predictions' dtype, at least float32.
+        Integer labels become at least float32 in any case, so that they keep their values.
 
     Shapes:
       y_true, y_pred: as `call` wants them
@@ -95,7 +96,7 @@ class Loss(Configurable):
         """The loss of each example, its weight with the mask in it, and the mask; the latter two may be None."""
         given = getattr(y_pred, "_mask", None)
         y_pred = ops.convert_to_tensor(y_pred, self.dtype) if self._exact_dtype else at_least_float32(y_pred)
-        values = ops.convert_to_tensor(self.call(ops.convert_to_tensor(y_true, y_pred.dtype), y_pred))
+        values = ops.convert_to_tensor(self.call(_labels(y_true, y_pred.dtype), y_pred))
         masks = [fit(m, values, self, "a mask") for m in (given, getattr(values, "_mask", None)) if m is not None]
         mask = functools.reduce(ops.multiply, masks) if masks else None
         return values, combined(values, sample_weight, mask, self), mask
@@ -110,6 +111,13 @@ class Loss(Configurable):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}, reduction={self.reduction!r}>"
+
+
+def _labels(y_true: Any, dtype: Any) -> Tensor:
+    """Labels in a dtype, integers in one of at least 32 bits: 257, the number of a class, is no bfloat16."""
+    labels = ops.convert_to_tensor(y_true)
+    target = dtype if dtypes.is_float(labels.dtype) else dtypes.result_type(dtypes.FLOATX, dtype)
+    return ops.convert_to_tensor(labels, target)
 
 
 def generate_constructor(cls: Any, parameters: list[inspect.Parameter]) -> None:

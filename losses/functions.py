@@ -11,22 +11,12 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec
 
-import numpy as np
-
 from .. import dimensions, dtypes, ops
 from ..dimensions import Shape
-from ..errors import describe
-from ..tensor import AbstractTensor, Tensor, TensorLike, dims
+from ..errors import Mismatch, describe
+from ..tensor import Tensor, TensorLike, dims
 
 P = ParamSpec("P")
-
-
-class Mismatch(ValueError):
-    """Labels, predictions or weights that do not belong together; `text` is the message without its subject."""
-
-    def __init__(self, subject: str, text: str):
-        super().__init__(f"{subject}: {text}")
-        self.text = text
 
 
 def differ(a: Shape, b: Shape) -> bool:
@@ -106,26 +96,6 @@ def class_labels(name: str, y_true: TensorLike, y_pred: Tensor, axis: int) -> tu
             f"axis {axis}, got {describe(given)}.",
         )
     return labels, axis
-
-
-def check_range(name: str, labels: Tensor, classes: Any) -> None:
-    """Refuses labels that are no class; symbols, which have no values, pass."""
-    if isinstance(labels, AbstractTensor):
-        return
-    values = np.asarray(labels)
-    if not values.size:
-        return
-    whole = values.dtype.kind in "iub" or bool((values == np.floor(values)).all())
-    if whole and values.min() >= 0 and values.max() < classes:
-        return
-    wrong = ~((values >= 0) & (values < classes) & (values == np.floor(values)))
-    at = tuple(int(i) for i in np.argwhere(wrong)[0])
-    label = values[at].item()
-    raise Mismatch(
-        name,
-        f"expected integer labels in [0, {classes}), for the {classes} classes of y_pred, got "
-        f"{label if label % 1 else int(label)} at {at}. Labels count from 0; ignore_class leaves one out.",
-    )
 
 
 def fit(weight: TensorLike, values: Tensor, owner: Any, what: str) -> Tensor:

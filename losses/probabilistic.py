@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from .. import dimensions, ops
-from ..errors import describe
+from ..errors import Mismatch, describe
 from ..ops.nn import EPSILON
 from ..tensor import Tensor, TensorLike, dims
 from .base import FunctionLoss
-from .functions import Mismatch, check_range, class_labels, elementwise, vectorwise
+from .functions import class_labels, elementwise, vectorwise
 
 
 def _check_smoothing(name: str, label_smoothing: float) -> None:
@@ -31,7 +31,7 @@ def binary_crossentropy(
       y_true: labels in [0, 1], of the shape of y_pred.
       y_pred: probabilities of label 1, or their logits.
       from_logits: whether y_pred are logits.
-      label_smoothing: in [0, 1]; how far labels are moved towards 1/2.
+      label_smoothing: in [0, 1]; how far labels are moved toward 1/2.
       axis: the axis of the mean.
 
     Raises:
@@ -56,7 +56,7 @@ def categorical_crossentropy(
       y_true: the probabilities of the classes, such as one-hot labels.
       y_pred: predicted probabilities of the classes, or their logits.
       from_logits: whether y_pred are logits.
-      label_smoothing: in [0, 1]; how far labels are moved towards equal probabilities.
+      label_smoothing: in [0, 1]; how far labels are moved toward equal probabilities.
       axis: the axis of classes.
 
     Shapes:
@@ -114,7 +114,6 @@ def sparse_categorical_crossentropy(
         valid = ops.not_equal(labels, ignore_class)
         labels = ops.where(valid, labels, 0)
         y_pred = ops.where(ops.expand_dims(valid, axis), y_pred, 1.0)  # so that no NaN of theirs has a gradient
-    check_range(name, labels, dims(y_pred)[axis])
     losses = ops.sparse_categorical_crossentropy(labels, y_pred, from_logits, axis)
     if valid is not None:
         losses = ops.where(valid, losses, 0.0)

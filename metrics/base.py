@@ -2,7 +2,8 @@
 
 A metric's state sits in its variables, so reset, merge and saving are the base's: `update_state` adds to them, `result`
 computes from them. Numerator and denominator accumulate, in float64, so that the result does not depend on how the data
-was cut into batches. Updates are no part of a gradient.
+was cut into batches. Updates are no part of a gradient. What a metric merely computes with, a layer or a generator of
+random numbers, is saved with it and neither reset nor merged.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from .. import dtypes, initializers, ops
 from ..configurable import Configurable, snake_case
 from ..context import context, scoped
 from ..errors import describe
+from ..random import SeedGenerator
 from ..tensor import Tensor
-from ..trackable import Trackable, direct_children
+from ..trackable import Trackable, all_variables, direct_children
 from ..variable import Variable
 
 
@@ -98,8 +100,26 @@ class Metric(Trackable, Configurable):
         """The metric of all data since the last reset: a scalar tensor, or a dictionary of them."""
         raise NotImplementedError(f"{type(self).__name__} {self.name!r}: expected a result() method of its own.")
 
+    def _check_parts(self) -> None:
+        """Refuses a part that may hold state which nobody resets or merges."""
+        for child in direct_children(self):
+            if isinstance(child, (Variable, Metric, SeedGenerator)) or callable(child):
+                continue
+            paths = ", ".join(repr(variable.path) for variable in all_variables(child))
+            if paths:
+                raise ValueError(
+                    f"{type(self).__name__} {self.name!r}: expected its state in Variables of its own and in Metrics, "
+                    f"got a {type(child).__name__} with {paths}, which would be neither reset nor merged. Make it a "
+                    "Metric, or callable if it is a function to compute with."
+                )
+
     def reset_state(self) -> None:
-        """Forgets all data: every variable returns to its first value (zeros, if `add_variable` did not make it)."""
+        """Forgets all data: every variable returns to its first value (zeros, if `add_variable` did not make it).
+
+        Raises:
+          ValueError: for a Trackable with Variables that is no Metric, unless it is callable, as layers are.
+        """
+        self._check_parts()
         initial = {id(variable): value for variable, value in self._initial}
         for child in direct_children(self):
             if isinstance(child, Metric):
@@ -111,8 +131,10 @@ class Metric(Trackable, Configurable):
         """Adds the states of other metrics of the same class, each of which has seen other data.
 
         Raises:
-          ValueError: for a metric of another class, or with variables of other shapes; nothing is changed then.
+          ValueError: for a metric of another class, or with variables of other shapes, or a part as in
+            `reset_state`; nothing is changed then.
         """
+        self._check_parts()
         metrics = list(metrics)
         mine = self.variables
         for other in metrics:

@@ -75,25 +75,36 @@ class Model(Trainer, Layer):
                 return layer
         raise ValueError(f"{self._title()}: no layer {name!r}. It has {[layer.name for layer in layers]}.")
 
+    def _connected(self) -> tuple[Any, Any]:
+        return super()._connected() if self._graph is None else (self._graph.inputs, self._graph.outputs)
+
+    def _end(self, place: int) -> Any:
+        """The input or output symbols of a model that begins with `Input`, None for another."""
+        return None if self._graph is None else self._connected()[place]
+
     @property
     def inputs(self) -> list[Any] | None:
-        """The input symbols of a functional model."""
-        return None if self._graph is None else list(self._graph.input_symbols)
+        """The input symbols of a model that begins with `Input`."""
+        ends = self._end(0)
+        return None if ends is None else nest.flatten(ends)
 
     @property
     def outputs(self) -> list[Any] | None:
-        """The output symbols of a functional model."""
-        return None if self._graph is None else nest.flatten(self._graph.outputs)
+        """The output symbols of a model that begins with `Input`."""
+        ends = self._end(1)
+        return None if ends is None else nest.flatten(ends)
 
     @property
     def input_shape(self) -> Any:
-        """The shapes of a functional model's inputs."""
-        return None if self._graph is None else nest.map_structure(lambda s: s.shape, self._graph.inputs)
+        """The shapes of the inputs of a model that begins with `Input`."""
+        ends = self._end(0)
+        return None if ends is None else nest.map_structure(lambda symbol: symbol.shape, ends)
 
     @property
     def output_shape(self) -> Any:
-        """The shapes of a functional model's outputs."""
-        return None if self._graph is None else nest.map_structure(lambda s: s.shape, self._graph.outputs)
+        """The shapes of the outputs of a model that begins with `Input`."""
+        ends = self._end(1)
+        return None if ends is None else nest.map_structure(lambda symbol: symbol.shape, ends)
 
     @property
     def output_names(self) -> list[str] | None:

@@ -29,12 +29,12 @@ class Sequential(Model):
       (3, 2)
     """
 
-    _untracked: ClassVar[frozenset[str]] = Model._untracked | {"_stack", "_symbol"}
+    _untracked: ClassVar[frozenset[str]] = Model._untracked | {"_stack", "_symbols"}
 
     def __init__(self, layers: Sequence[Any] | None = None, trainable: bool = True, name: str | None = None):
         super().__init__(name=name, trainable=trainable)
         self._stack: list[Layer] = []
-        self._symbol: Any = None
+        self._symbols: list[Any] = []  # the Input, if there is one, and what each layer makes of it
         self.autocast = False
         for layer in layers or ():
             self.add(layer)
@@ -46,21 +46,19 @@ class Sequential(Model):
           ValueError: if it is no layer, an `Input` that does not come first, or its name is taken.
         """
         if isinstance(layer, AbstractTensor):
-            if self._stack or self._symbol is not None:
+            if self._stack or self._symbols:
                 raise ValueError(f"{self._title()}: expected Input first and once, got {layer!r} after {self._stack}.")
-            self._symbol = layer
+            self._symbols.append(layer)
             return
         if not isinstance(layer, Layer):
             raise ValueError(f"{self._title()}: expected a layer, got {describe(layer)}.")
         if any(layer is present for present in self._stack):
             raise ValueError(f"{self._title()}: {layer!r} is in the stack already; a layer can be added once.")
         dict(named_layers([*self._stack, layer]))
-        if self._symbol is not None and all(present.built for present in self._stack):
-            symbol = self._symbol
-            for present in [*self._stack, layer]:
-                symbol = present(symbol)
+        if self._symbols:
+            self._symbols.append(layer(self._symbols[-1]))
         self._stack.append(layer)
-        self.built = self._symbol is not None
+        self.built = bool(self._symbols)
 
     def pop(self) -> Layer:
         """Takes the last layer off.
@@ -70,7 +68,19 @@ class Sequential(Model):
         """
         if not self._stack:
             raise ValueError(f"{self._title()}: there is no layer to take off.")
+        del self._symbols[len(self._stack) :]
         return self._stack.pop()
+
+    def _connected(self) -> tuple[Any, Any]:
+        return (self._symbols[0], self._symbols[-1]) if self._symbols else super()._connected()
+
+    def _end(self, place: int) -> Any:
+        return self._connected()[place] if self._symbols else None
+
+    @property
+    def output_names(self) -> list[str] | None:
+        """The name of the only output: the last layer's."""
+        return [self._stack[-1].name] if self._stack else None
 
     def children(self) -> dict[Any, Any]:
         return {"layers": dict(named_layers(self._stack)), **super().children()}
@@ -87,7 +97,8 @@ class Sequential(Model):
             self.resolve_pending()
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
-        x = inputs if self._symbol is None else self._fit_input(inputs, self._symbol)
+        x = inputs[0] if isinstance(inputs, (list, tuple)) and len(inputs) == 1 else inputs
+        x = self._fit_input(x, self._symbols[0]) if self._symbols else x
         for layer in self._stack:
             x = layer(x)
         return x

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any, ClassVar
@@ -79,8 +80,11 @@ class Trainer(Trackable):
             )
         if jit_compile not in ("auto", False, None):
             raise ValueError(f"compile: expected jit_compile='auto' or False, got {jit_compile!r}; steps run eagerly.")
+        chosen = optim.get(optimizer)
+        if not isinstance(chosen, optim.Optimizer):
+            raise ValueError(f"compile: expected the name of an optimizer or an Optimizer, got {describe(optimizer)}.")
         made = (
-            optim.get(optimizer),
+            chosen,
             CompiledLoss(loss, loss_weights),
             CompiledMetrics(metrics),
             CompiledMetrics(weighted_metrics, weighted=True),
@@ -190,6 +194,11 @@ class Trainer(Trackable):
     def _loss_of_step(self, batch: Any, y_pred: Any, training: bool) -> Any:
         """What `compute_loss` gives, and how much it counts in the mean over batches."""
         x, y, sample_weight = batch
+        if y_pred is None:
+            raise ValueError(
+                f"{type(self).__name__} {self.name!r}: expected call() to return tensors, got None. "
+                "Is its return missing?"
+            )
         self.compiled_loss.amount = None
         more = {"training": training} if _takes_training(self.compute_loss) else {}
         loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **more)
@@ -203,12 +212,10 @@ class Trainer(Trackable):
             y_pred = self(x, training=True)  # type: ignore[operator]
             loss, amount = self._loss_of_step(batch, y_pred, training=True)
         variables = self.trainable_variables  # type: ignore[attr-defined]
-        if not variables:
-            raise ValueError(
-                f"{type(self).__name__}: expected trainable variables, got none. Is `trainable` off everywhere?"
-            )
-        gradients = tape.gradient(loss, variables)
-        self.optimizer.apply(gradients, variables)
+        if variables:
+            self.optimizer.apply(tape.gradient(loss, variables), variables)
+        else:
+            warnings.warn(f"{type(self).__name__} {self.name!r} has nothing to train: no variable is trainable.", stacklevel=3)
         self.compiled_loss.total.update_state(loss, sample_weight=amount)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 

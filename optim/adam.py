@@ -59,11 +59,7 @@ class Adam(_AdamRule):
       beta_2: share of the old average of squares in the new one, in [0, 1).
       epsilon: added to the root, >= 0.
       amsgrad: whether the greatest average of squares so far is taken instead of the last.
-      weight_decay: as for `Optimizer`, and so are the arguments after it.
-      clipnorm: see there.
-      clipvalue: see there.
-      global_clipnorm: see there.
-      name: see there.
+      weight_decay, clipnorm, clipvalue, global_clipnorm, name: as for `Optimizer`.
 
     Raises:
       ValueError: for a value out of its range.
@@ -102,14 +98,8 @@ class AdamW(_AdamRule):
     Args:
       learning_rate: as for `Optimizer`.
       weight_decay: share of each variable, times the learning rate, that is taken off before each step, >= 0.
-      beta_1: as for `Adam`, and so are the arguments after it.
-      beta_2: see there.
-      epsilon: see there.
-      amsgrad: see there.
-      clipnorm: see there.
-      clipvalue: see there.
-      global_clipnorm: see there.
-      name: see there.
+      beta_1, beta_2, epsilon, amsgrad: as for `Adam`.
+      clipnorm, clipvalue, global_clipnorm, name: as for `Optimizer`.
 
     Raises:
       ValueError: for a value out of its range.

@@ -2,7 +2,8 @@
 
 An optimizer of the library is a tuple of `slots` and a `rule`, a pure function made of operations from a value, its
 gradient and its slots to the new ones; the base moves the state. Slots belong to a variable, found by its identity and
-never by its position. A step is checked as a whole before it changes anything. `optimizer.variables` shows the state.
+never by its position. A step is checked as a whole before it changes anything, and taken back if it raises all the
+same. `optimizer.variables` shows the state.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from ..context import context, quiet, scoped
 from ..errors import describe
 from ..tape import GradientTape
 from ..tensor import AbstractTensor, Operand, Tensor, TensorLike
-from ..trackable import Trackable
-from ..variable import Variable
+from ..trackable import Trackable, all_variables
+from ..variable import Variable, rollback
 from . import clipping
 
 LearningRate = float | Callable[..., Any]
@@ -128,10 +129,20 @@ class Optimizer(Trackable, Configurable):
 
     def update_step(self, gradient: Tensor, variable: Variable, learning_rate: Any) -> None:
         """Updates one variable and its slots by `rule`; a subclass may define another update instead."""
+        self._follow_rule(gradient, variable, self._next_step(), _number(learning_rate))
+
+    @property
+    def _follows_rule(self) -> bool:
+        """Whether steps are the base's, so that `variables` is all of the optimizer's own that changes."""
+        return type(self).update_step is Optimizer.update_step and "update_step" not in vars(self)
+
+    def _next_step(self) -> Any:
+        return _number(self.iterations.read()) + 1
+
+    def _follow_rule(self, gradient: Tensor, variable: Variable, step: Any, learning_rate: Any) -> None:
         slots = self._slots[id(variable)][1]
         values = {name: slots[name].read() for name in self.slots}
-        step = _number(self.iterations.read()) + 1
-        new = self.rule(variable.read(), gradient, step, _number(learning_rate), **values)
+        new = self.rule(variable.read(), gradient, step, learning_rate, **values)
         targets = (variable, *(slots[name] for name in self.slots))
         for target, value in zip(targets, new if isinstance(new, tuple) else (new,), strict=True):
             target.assign(value)
@@ -231,11 +242,12 @@ class Optimizer(Trackable, Configurable):
         rate = self.__dict__["learning_rate"]
         if isinstance(rate, Variable):
             return rate
-        return rate(self.iterations) if inspect.signature(rate).parameters else rate()
+        return rate(self.iterations) if self._schedule_takes_step else rate()
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
         if callable(value):
+            self._schedule_takes_step = bool(inspect.signature(value).parameters)
             self.__dict__["learning_rate"] = value
             return
         number = value.numpy().item() if isinstance(value, Operand) and not value.ndim else value  # type: ignore[attr-defined]
@@ -256,8 +268,24 @@ class Optimizer(Trackable, Configurable):
     def exclude_from_weight_decay(
         self, var_list: Iterable[Variable] | None = None, var_names: Iterable[str] | None = None
     ) -> None:
-        """Leaves variables out of the weight decay: those in the list, and those whose name one of the texts is in."""
+        """Leaves variables out of the weight decay, instead of those left out before.
+
+        Args:
+          var_list: the variables.
+          var_names: regular expressions; a variable is left out if one is found anywhere in its name, as by
+            `re.search`. "bias" is in "bias" and in "bias_1".
+
+        Raises:
+          ValueError: if `var_names` is a single text, or one is no regular expression.
+        """
+        if isinstance(var_names, str):
+            raise ValueError(f"{self._label}: expected a list of texts as var_names, got {var_names!r}.")
         names = list(var_names or ())
+        for name in names:
+            try:
+                re.compile(name)
+            except re.error as error:
+                raise ValueError(f"{self._label}: expected regular expressions, got {name!r}: {error}.") from None
         self._excluded = (list(var_list or ()), re.compile("|".join(names)) if names else None)
 
     # --- steps
@@ -272,6 +300,9 @@ class Optimizer(Trackable, Configurable):
         Raises:
           ValueError: if gradients and variables do not belong together, there is no gradient at all, or a variable is
             not trainable or unknown. Nothing is changed then.
+
+        Whatever else raises on the way, a rule, a schedule or a constraint, the variables and the optimizer's own are
+        what they were before; the optimizer is built then.
         """
         grads = list(grads)
         if trainable_variables is None:
@@ -298,8 +329,9 @@ class Optimizer(Trackable, Configurable):
             if not self.built:
                 self.build(variables)
                 self.built = True
-            self._step([g for g, _ in pairs], [v for _, v in pairs])
-            self.iterations.assign_add(1)
+            with rollback([*variables, *(self.variables if self._follows_rule else all_variables(self))]):
+                self._step([g for g, _ in pairs], [v for _, v in pairs])
+                self.iterations.assign_add(1)
 
     def apply_gradients(self, grads_and_vars: Iterable[tuple[TensorLike | None, Variable]]) -> Variable:
         """`apply` for pairs of gradient and variable; gives `iterations`."""
@@ -331,8 +363,13 @@ class Optimizer(Trackable, Configurable):
             share = _number(learning_rate) * self.weight_decay
             for variable in filter(self._decays, variables):
                 variable.assign_sub(variable.read() * share)
-        for gradient, variable in zip(gradients, variables, strict=True):
-            self.update_step(gradient, variable, learning_rate)
+        if self._follows_rule:
+            step, rate = self._next_step(), _number(learning_rate)
+            for gradient, variable in zip(gradients, variables, strict=True):
+                self._follow_rule(gradient, variable, step, rate)
+        else:
+            for gradient, variable in zip(gradients, variables, strict=True):
+                self.update_step(gradient, variable, learning_rate)
         for variable in variables:
             if variable.constraint is not None:
                 variable.assign(variable.constraint(variable))

@@ -17,11 +17,7 @@ class RMSprop(Optimizer):
       momentum: share of the last step that goes into the next, in [0, 1).
       epsilon: added below the root, >= 0.
       centered: whether the squared average of the gradients is taken off v, which leaves their variance.
-      weight_decay: as for `Optimizer`, and so are the arguments after it.
-      clipnorm: see there.
-      clipvalue: see there.
-      global_clipnorm: see there.
-      name: see there.
+      weight_decay, clipnorm, clipvalue, global_clipnorm, name: as for `Optimizer`.
 
     Raises:
       ValueError: for a value out of its range.

@@ -14,11 +14,7 @@ class SGD(Optimizer):
       learning_rate: as for `Optimizer`.
       momentum: share of the last step that goes into the next, in [0, 1].
       nesterov: whether the gradient's place is looked ahead for: w ← w + momentum · m - learning_rate · g.
-      weight_decay: as for `Optimizer`, and so are the arguments after it.
-      clipnorm: see there.
-      clipvalue: see there.
-      global_clipnorm: see there.
-      name: see there.
+      weight_decay, clipnorm, clipvalue, global_clipnorm, name: as for `Optimizer`.
 
     Raises:
       ValueError: for a value out of its range.

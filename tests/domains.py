@@ -109,6 +109,10 @@ REDUCTION = (
     lambda n, m: ([(n, m)], {"axis": ()}),
     lambda n, m: ([(n, m)], {"axis": None, "keepdims": True}),
 )
+BOUNDED = (
+    lambda n, m: ([(n, m)], {"axis": 1, "initial": 1}),
+    lambda n, m: ([(n, m, 2)], {"axis": (0, 2), "keepdims": True, "initial": 1}),
+)
 ARG = (
     lambda n, m: ([(n, m)], {}),
     lambda n, m: ([(n, m)], {"axis": -1}),
@@ -218,8 +222,8 @@ DOMAINS: dict[str, Domain] = {
     "isfinite": Domain(UNARY),
     "select": Domain(TERNARY, (truth, real)),
     "sum": Domain(REDUCTION),
-    "max": Domain(REDUCTION, (distinct,), empty=False),
-    "min": Domain(REDUCTION, (distinct,), empty=False),
+    "max": Domain((*REDUCTION, *BOUNDED), (distinct,), empty=False),
+    "min": Domain((*REDUCTION, *BOUNDED), (distinct,), empty=False),
     "any": Domain(REDUCTION),
     "all": Domain(REDUCTION),
     "argmax": Domain(ARG, (distinct,), empty=False),

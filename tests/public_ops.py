@@ -85,6 +85,7 @@ LEAKY = 0.2
 
 ROWS: dict[str, list[Row]] = {
     "convert_to_tensor": [Row(one, ops.convert_to_tensor, lambda x: x)],
+    "array": [Row(one, ops.array, lambda x: x)],
     "cast": [
         Row(one, lambda x: ops.cast(x, "float64"), lambda x: x),
         Row(one, lambda x: ops.cast(x, "int32"), np.trunc),
@@ -99,17 +100,31 @@ ROWS: dict[str, list[Row]] = {
     "linspace": [
         Row(lambda n, m: [], lambda: ops.linspace(0, 1, 5), lambda: np.linspace(0, 1, 5)),
         Row(lambda n, m: [], lambda: ops.linspace(0, 1, 4, endpoint=False), lambda: np.linspace(0, 1, 4, False)),
+        Row(lambda n, m: [], lambda: ops.linspace(0, 1, 5, retstep=True), lambda: np.linspace(0, 1, 5, retstep=True)),
+        Row(
+            lambda n, m: [],
+            lambda: ops.linspace([0.0, 1.0], np.float32(2), 3, axis=-1),
+            lambda: np.linspace([0, 1], 2, 3, axis=-1),
+        ),
     ],
     "eye": [
         Row(lambda n, m: [], lambda: ops.eye(3), lambda: np.eye(3)),
         Row(lambda n, m: [], lambda: ops.eye(2, 4, 1, "int32"), lambda: np.eye(2, 4, 1)),
+    ],
+    "identity": [
+        Row(lambda n, m: [], lambda: ops.identity(3), lambda: np.eye(3)),
+        Row(lambda n, m: [], lambda: ops.identity(2, "int32"), lambda: np.eye(2)),
     ],
     "zeros_like": [
         Row(one, ops.zeros_like, np.zeros_like),
         Row(one, lambda x: ops.zeros_like(x, "int32"), np.zeros_like),
     ],
     "ones_like": [Row(one, ops.ones_like, np.ones_like)],
-    "full_like": [Row(one, lambda x: ops.full_like(x, 3), lambda x: np.full_like(x, 3))],
+    "full_like": [
+        Row(one, lambda x: ops.full_like(x, 3), lambda x: np.full_like(x, 3)),
+        Row(two, ops.full_like, np.full_like),
+        Row(two, lambda x, y: ops.full_like(x, y, "float64"), np.full_like),
+    ],
     "one_hot": [
         Row(one, lambda x: ops.one_hot(x, 4), lambda x: (x[..., None] == np.arange(4)) * 1.0, (below(6),)),
         Row(
@@ -134,7 +149,6 @@ ROWS: dict[str, list[Row]] = {
         Row(two, lambda x, y: ops.divide_no_nan(x, ops.multiply(y, 0.0)), lambda x, y: x * y * 0),
     ],
     "power": [binary("power", values=(positive, real))],
-    "identity": [unary("identity", lambda x: x)],
     "stop_gradient": [unary("stop_gradient", lambda x: x)],
     "round": [
         unary("round", np.round),
@@ -154,8 +168,8 @@ ROWS: dict[str, list[Row]] = {
     "sum": reduction("sum", *SEVERAL),
     "mean": reduction("mean", *SEVERAL),
     "var": reduction("var", *SEVERAL),
-    "max": reduction("max", {"axis": (0, 2)}),
-    "min": reduction("min", {"axis": (0, 2)}),
+    "max": reduction("max", {"axis": (0, 2)}, {"axis": 1, "initial": 0.5}),
+    "min": reduction("min", {"axis": (0, 2)}, {"keepdims": True, "initial": 0.5}),
     "any": reduction("any", {"axis": (0, 2)}),
     "all": reduction("all", {"axis": (0, 2)}),
     "argmax": reduction("argmax"),
@@ -215,7 +229,13 @@ ROWS: dict[str, list[Row]] = {
             lambda x, i: ops.take_along_axis(x, i, 1),
             lambda x, i: np.take_along_axis(x, i, 1),
             (real, below(4)),
-        )
+        ),
+        Row(
+            lambda n, m: [(2, 2), (n, m)],
+            ops.take_along_axis,
+            lambda x, i: np.take_along_axis(x.ravel(), i.ravel(), 0),
+            (real, below(4)),
+        ),
     ],
     "matmul": [Row(lambda n, m: [(n, 2, m), (m, 4)], ops.matmul, np.matmul)],
     "conv": [
@@ -322,7 +342,6 @@ ROWS: dict[str, list[Row]] = {
     ],
 }
 ALIASES = {
-    "array": "convert_to_tensor",
     "true_divide": "divide",
     "abs": "absolute",
     "swish": "silu",
@@ -334,9 +353,4 @@ CALLS = [(name, i) for name, rows in ROWS.items() for i in range(len(rows))]
 
 def public_names():
     """The operations that `eagerly.ops` offers."""
-    return {name for name, value in vars(ops).items() if not name.startswith("_") and callable(value)} - {
-        "Any",
-        "Sequence",
-        "TensorLike",
-        "dims",
-    }
+    return {name for name, value in vars(ops).items() if not name.startswith("_") and callable(value)}

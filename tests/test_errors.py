@@ -1,6 +1,7 @@
 """The words of messages: what came, and what may have been meant."""
 
 import collections
+import pickle
 
 import numpy as np
 import pytest
@@ -77,6 +78,28 @@ def test_exceptions_can_be_caught_as_pythons_own(name, base):
     assert str(kind("said")) == "said"
 
 
+def test_a_mismatch_has_a_subject_and_survives_pickling():
+    error = pickle.loads(pickle.dumps(errors.Mismatch("Loss 'a: b'", "expected 1: got 2")))
+    assert isinstance(error, ValueError) and str(error) == "Loss 'a: b': expected 1: got 2"
+    assert (error.subject, error.text) == ("Loss 'a: b'", "expected 1: got 2")
+
+
+def test_what_is_long_is_not_described_whole():
+    class Counted:
+        described = 0
+
+        def __repr__(self):
+            Counted.described += 1
+            return "it"
+
+    for value in ([Counted()] * 10**5, [[Counted()] * 1000] * 1000, {i: Counted() for i in range(10**4)}):
+        Counted.described = 0
+        text = describe(value)
+        assert len(text) < 500 and "…" in text and 0 < Counted.described < 100
+    assert describe([1] * 50) == str([1] * 50)
+    assert len(describe("x" * 10**6)) < 300 and len(describe(set(range(10**4)))) < 300
+
+
 def test_the_table_lists_every_exception():
     kinds = {name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, Exception)}
-    assert kinds == {"TraceError", "GradientError", "RestoreError", "CorruptCheckpointError"}
+    assert kinds == {"TraceError", "GradientError", "RestoreError", "CorruptCheckpointError", "Mismatch"}

@@ -1,8 +1,11 @@
 """Random numbers: known bits, distributions, seeds and streams."""
 
+import contextlib
+import copy
 import inspect
 import json
 import math
+import pickle
 import re
 import statistics
 import threading
@@ -212,6 +215,37 @@ def test_the_gradient_of_dropout_is_its_mask():
     np.testing.assert_allclose(tape.gradient(y, x).numpy(), np.where(y.numpy() != 0, 1 / 0.6, 0))
 
 
+@pytest.mark.parametrize("rate", [0.5, 1])
+def test_dropout_drops_what_is_no_number(rate):
+    bad = np.tile([np.nan, np.inf, -np.inf, 1.0], 50).astype("float32")
+    x = Variable(bad)
+    with GradientTape() as tape:
+        y = random.dropout(x, rate, seed=3)
+    kept = random.dropout(np.ones_like(bad), rate, seed=3).numpy() != 0
+    np.testing.assert_array_equal(y.numpy(), np.where(kept, bad * 2, 0))
+    np.testing.assert_array_equal(tape.gradient(y, x).numpy(), np.where(kept, 2, 0))
+    assert y.dtype == "float32" and kept.any() == (rate != 1)
+    assert random.dropout(np.ones(3, "int32"), rate, seed=3).dtype == "float32"
+
+
+@pytest.mark.parametrize(
+    ("dtype", "low", "high"),
+    [("float16", 0, 1), ("bfloat16", 0, 1), ("float16", -3.0, -1.0), ("float32", 1.0, 2.0), ("float16", 0.0, 0.1)],
+)
+def test_uniform_values_stay_below_maxval(dtype, low, high):
+    values = random.uniform((400_000,), low, high, dtype, seed=1)
+    assert values.dtype == dtype
+    wide = values.numpy().astype("float64")
+    assert low <= wide.min() and wide.max() < float(Tensor(high, dtype))
+
+
+def test_uniform_of_no_range():
+    assert random.uniform((2,), 1.5, 1.5, seed=1).tolist() == [1.5, 1.5]
+    for low, high in ((1.0, 0.5), (float("nan"), 1.0)):
+        with refused(f"uniform: expected minval <= maxval, got {low}, {high}."):
+            random.uniform((2,), low, high)
+
+
 def test_permutations_are_uniform():
     generator = SeedGenerator(4)
     counts = {}
@@ -348,6 +382,47 @@ def test_threads_get_generators_of_their_own():
         thread.join()
     random.set_seed(1)
     assert sorted(made) == sorted(keys(*["init"] * 200))
+
+
+def in_threads(work, count=4):
+    threads = [threading.Thread(target=work) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def meeting(function):
+    """The function, which two threads that may run it at once begin together; one alone waits a moment."""
+    both = threading.Barrier(2)
+
+    def run(*args):
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(0.2)
+        return function(*args)
+
+    return run
+
+
+def test_threads_never_draw_from_the_same_state(monkeypatch):
+    generator, seen = SeedGenerator(3), []
+    monkeypatch.setattr(random.elementwise, "add", meeting(random.elementwise.add))
+    in_threads(lambda: seen.append(int(generator.next()[1])))
+    assert sorted(seen) == [0, 1, 2, 3]
+    for twin in (copy.deepcopy(generator), pickle.loads(pickle.dumps(generator))):
+        assert same(twin.next(), [generator.state.numpy()[0], 4])
+
+
+def test_threads_share_one_user_stream(monkeypatch):
+    made = []
+
+    class Slow(SeedGenerator):
+        __init__ = meeting(SeedGenerator.__init__)
+
+    streams = random._Streams()
+    monkeypatch.setattr(random, "SeedGenerator", Slow)
+    in_threads(lambda: made.append(streams.user()), 2)
+    assert len(made) == 2 and made[0] is made[1]
 
 
 def test_without_a_seed_the_root_is_entropy():

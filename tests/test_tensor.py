@@ -3,6 +3,7 @@
 import copy
 import operator
 import pickle
+import sys
 import weakref
 
 import numpy as np
@@ -31,7 +32,7 @@ class Unchanged:
 
 def test_what_comes_in_is_copied():
     array = np.array(VALUES)
-    x, y, z = Tensor(array), ops.convert_to_tensor(array), ops.identity(array)
+    x, y, z = Tensor(array), ops.convert_to_tensor(array), ops.array(array)
     v, w = Variable(array), ops.reshape(array, (4,))
     array[:] = 9
     for held in (x, y, z, v, w):
@@ -341,6 +342,47 @@ def test_anything_with_an_array_interface_becomes_a_tensor():
 
     assert Tensor(Foreign()).dtype == "int16"
     assert (Tensor([1.0, 2.0]) + Tensor(Foreign())).tolist() == [2.0, 4.0]
+
+
+def test_a_list_of_anything_has_the_dtype_of_what_it_holds():
+    small, wide, whole = np.float32(1), np.float64(1), np.int64(1)
+    for value, dtype in (
+        ([], "float32"),
+        ([[], []], "float32"),
+        ([1, True], "int32"),
+        ([[1], [2.5]], "float32"),
+        ((1, [2.5][0]), "float32"),
+        ([whole, 2], "int64"),
+        ([small, 2.5], "float32"),
+        ([wide, 2.5], "float64"),
+        ([[1, 2], np.array([1.0, 2.0], "float16")], "float16"),
+        ([[[1.0]], [np.array([2], "int8")]], "float32"),
+        ([Tensor(1.0, "float64"), 2], "float64"),
+        ([[Variable(1.0)], [2]], "float32"),
+        ([np.zeros(0, "float64"), []], "float64"),
+        ([True, np.True_], "bool"),
+    ):
+        assert (Tensor(value).dtype, Tensor(value).shape) == (dtype, np.shape(np.array(value))), value
+
+
+def test_no_python_code_runs_for_each_number_of_a_list():
+    value = [[1.0, 2.0, 3.0]] * 1000
+    calls = []
+    sys.setprofile(lambda frame, event, argument: calls.append(event) if event == "call" else None)
+    try:
+        Tensor(value)
+        ops.convert_to_tensor(value)
+    finally:
+        sys.setprofile(None)
+    assert len(calls) < 100
+
+
+def test_the_message_about_a_huge_list_is_short():
+    value = [[1.0] * 1000 for _ in range(100)]
+    value[-1] = [1.0]
+    with pytest.raises(ValueError, match="Cannot make a Tensor of") as caught:
+        Tensor(value)
+    assert len(str(caught.value)) < 700
 
 
 def test_a_given_dtype_converts():

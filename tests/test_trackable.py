@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from eagerly.tensor import Tensor
-from eagerly.trackable import Trackable, all_variables, container_items, direct_children, holds_trackable
+from eagerly.trackable import Trackable, all_variables, attributes, container_items, direct_children, holds_trackable
 from eagerly.variable import Variable
 
 Both = collections.namedtuple("Both", "left right")
@@ -82,6 +82,30 @@ def test_bookkeeping_opts_out():
 
     quiet = Quiet(cache=Variable(1.0), kept=Variable(2.0))
     assert list(quiet.children()) == ["kept"]
+
+
+class Slotted(Trackable):
+    __slots__ = ("__odd", "quiet", "unset", "w")
+    _untracked = Trackable._untracked | {"quiet"}
+
+    def __init__(self):
+        self.plain, self.v, self.w, self.__odd, self.quiet = 3, Variable(1.0), Variable(2.0), [Node()], Variable(0.0)
+
+
+class MoreSlots(Slotted):
+    __slots__ = "more"
+
+
+def test_attributes_in_slots_are_children_like_others():
+    first, second = Slotted(), MoreSlots()
+    assert first.children() == {"v": first.v, "w": first.w, "_Slotted__odd": first._Slotted__odd}
+    second.more = {"a": Variable(4.0)}
+    assert set(second.children()) == {"v", "w", "_Slotted__odd", "more"}
+    assert len(all_variables(first)) == 2 and len(all_variables(second)) == 3
+    assert attributes(first).keys() == {"plain", "v", "w", "_Slotted__odd", "quiet"}
+    del first.w
+    assert set(first.children()) == {"v", "_Slotted__odd"}
+    assert attributes(node := Node(a=1)) is vars(node)
 
 
 def test_container_items():

@@ -113,6 +113,20 @@ def test_refusals_name_the_variable_and_change_nothing(make, words):
     assert v.numpy().tolist() == [1.0, 2.0]
 
 
+def test_conversions_are_those_of_cast():
+    v = Variable(1, dtype="uint8", trainable=False)
+    for value in (2.9, np.array(300), np.array(-1)):
+        assert v.assign(value) == ops.cast(value, "uint8") and v.dtype == "uint8"
+
+
+def test_dlpack_gives_the_value_of_the_moment():
+    v = Variable([1.0, 2.0])
+    seen = np.from_dlpack(v)
+    assert v.__dlpack_device__() == (1, 0) and not seen.flags.writeable
+    v.assign([3.0, 4.0])
+    assert seen.tolist() == [1, 2] and np.from_dlpack(v).tolist() == [3, 4]
+
+
 def test_python_sees_numbers_rows_and_truth():
     v = Variable([1.0, 2.0])
     assert [row.tolist() for row in v] == [1.0, 2.0]

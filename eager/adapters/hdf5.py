@@ -20,7 +20,7 @@ class Entry:
     """A group, or with a dtype a dataset; `links` lead by name to entries by number."""
 
     attributes: Mapping[str, str] = field(default_factory=dict)
-    links: Mapping[str, int] = field(default_factory=dict)
+    links: dict[str, int] = field(default_factory=dict)
     dtype: np.dtype[Any] | None = None
     shape: tuple[int, ...] = ()
 

@@ -6,11 +6,12 @@ every result is a Tensor (an abstract one for abstract arguments). Definitions l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Sequence as _Sequence
+from typing import Any as _Any
 
 from .. import primitive as _primitive
-from ..tensor import TensorLike, dims
+from ..tensor import TensorLike as _TensorLike
+from ..tensor import dims as _dims
 from . import arrays as _arrays
 from . import convolution as _convolution
 from . import creation as _creation
@@ -22,40 +23,40 @@ from . import reductions as _reductions
 from .public import public as _public
 
 
-def shape(x: Any) -> tuple[Any, ...]:
+def shape(x: _Any) -> tuple[_Any, ...]:
     """The size along each axis; an unknown one is a symbol to compute with.
 
     >>> shape([[1, 2, 3], [4, 5, 6]])
     (2, 3)
     """
-    return dims(x)
+    return _dims(x)
 
 
-def ndim(x: Any) -> int:
+def ndim(x: _Any) -> int:
     """The number of axes."""
-    return len(dims(x))
+    return len(_dims(x))
 
 
-def _concatenate(xs: Sequence[TensorLike], axis: int = 0) -> Any:
+def _concatenate(xs: _Sequence[_TensorLike], axis: int = 0) -> _Any:
     """The tensors one after another along an existing axis."""
     return _arrays.concatenate(*xs, axis=axis)
 
 
 convert_to_tensor = _public(_creation.convert_to_tensor)
-array = convert_to_tensor
+array = _public(_creation.array)
 cast = _public(_primitive.cast)
 stop_gradient = _public(_elementwise.stop_gradient)
-identity = _public(_elementwise.identity)
 
 zeros = _public(_creation.zeros)
 ones = _public(_creation.ones)
 full = _public(_creation.full)
 zeros_like = _public(_creation.zeros_like)
 ones_like = _public(_creation.ones_like)
-full_like = _public(_creation.full_like)
+full_like = _public(_creation.filled_like, "full_like")
 arange = _public(_creation.arange)
 linspace = _public(_creation.linspace)
 eye = _public(_creation.eye)
+identity = _public(_creation.identity)
 one_hot = _public(_creation.one_hot)
 
 add = _public(_elementwise.add)
@@ -121,7 +122,7 @@ squeeze = _public(_arrays.squeeze)
 concatenate = _public(_concatenate)
 stack = _public(_arrays.stack)
 take = _public(_arrays.take)
-take_along_axis = _public(_arrays.take_along_axis)
+take_along_axis = _public(_arrays.take_along, "take_along_axis")
 
 matmul = _public(_linear.matmul)
 conv = _public(_convolution.conv)

@@ -139,9 +139,9 @@ def _concatenate_back(wanted: Any, g: Any, y: Any, *xs: Any, axis: int) -> Any:
 concatenate.defvjp_all(_concatenate_back)
 
 
-def stack(xs: Sequence[TensorLike], axis: int = 0) -> Any:
+def stack(x: Sequence[TensorLike], axis: int = 0) -> Any:
     """The tensors as slices of a new axis."""
-    return concatenate(*(expand_dims(x, axis) for x in xs), axis=axis)
+    return concatenate(*(expand_dims(item, axis) for item in x), axis=axis)
 
 
 def expand_dims(x: TensorLike, axis: int | Sequence[int]) -> Any:
@@ -245,6 +245,13 @@ add_along_axis.defvjp(
     lambda g, y, x, indices, axis, shape: take_along_axis(g, indices, axis=axis),
     None,
 )
+
+
+def take_along(x: TensorLike, indices: TensorLike, axis: int | None = None) -> Any:
+    """`take_along_axis` with an axis, and with both tensors flattened if it is None."""
+    if axis is None:
+        x, indices, axis = reshape(x, newshape=(-1,)), reshape(indices, newshape=(-1,)), 0
+    return take_along_axis(x, indices, axis=axis)
 
 
 def _padded(x: Any, widths: Any, value: float = 0) -> AbstractTensor:

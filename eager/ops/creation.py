@@ -1,4 +1,4 @@
-"""Tensors from shapes, values and other tensors. They are constants: no gradient flows into them."""
+"""Tensors from shapes, values and other tensors. They are constants, but for the value of `full` and `full_like`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from .. import dimensions, dtypes
+from ..errors import describe
 from ..primitive import cast, primitive
-from ..tensor import AbstractTensor, Operand, Tensor, TensorLike, dims, to_array, wrap
+from ..tensor import AbstractTensor, Operand, Tensor, TensorLike, dims, leaf_types, to_array, wrap
 from . import arrays, elementwise
 
 
@@ -20,6 +21,14 @@ def full_like(x: TensorLike, fill_value: Any, dtype: Any = None) -> Any:
 
 
 full_like.defvjp(None)
+
+
+def filled_like(x: TensorLike, fill_value: TensorLike, dtype: Any = None) -> Any:
+    """A tensor of the shape (and dtype) of x filled with one value, or with one that broadcasts to it."""
+    if not isinstance(fill_value, Operand):
+        return full_like(x, fill_value=fill_value, dtype=dtype)
+    target = x.dtype if dtype is None else dtypes.dtype(dtype)  # type: ignore[union-attr]
+    return arrays.broadcast_to(elementwise.cast_like(fill_value, target), shape=dims(x))
 
 
 def zeros_like(x: TensorLike, dtype: Any = None) -> Any:
@@ -55,7 +64,7 @@ def ones(shape: Sequence[Any] | int, dtype: Any = None) -> Any:
 
 
 def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) -> Any:
-    """start, start + step, … below stop; from 0 if stop is None."""
+    """start, start + step, … below stop; from 0 if stop is None. No gradient flows into them."""
     step = 1 if step is None else step
     start, stop = (0, start) if stop is None else (start, stop)
     target = dtypes.result_type(start, stop, step) if dtype is None else dtypes.dtype(dtype)
@@ -67,14 +76,58 @@ def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:
     return wrap(np.eye(N, M, k, dtype=dtypes.dtype(dtype)))
 
 
-def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None) -> Any:
-    """`num` values at equal distances from start to stop."""
-    target = dtypes.result_type(start, stop, float) if dtype is None else dtypes.dtype(dtype)
-    return wrap(np.linspace(start, stop, num, endpoint).astype(target))
+def identity(n: int, dtype: Any = None) -> Any:
+    """The identity matrix of n rows."""
+    return eye(n, dtype=dtype)
 
 
-def one_hot(x: TensorLike, num_classes: int, axis: int = -1, dtype: Any = None) -> Any:
-    """1 at the index x along a new axis of size `num_classes`, 0 elsewhere; all 0 for an index out of range."""
+def linspace(
+    start: Any,
+    stop: Any,
+    num: int = 50,
+    endpoint: bool = True,
+    retstep: bool = False,
+    dtype: Any = None,
+    axis: int = 0,
+) -> Any:
+    """`num` values at equal distances from start to stop, which are numbers or arrays.
+
+    Args:
+      start: the first value.
+      stop: the last value, left out if not `endpoint`.
+      num: how many values.
+      endpoint: whether stop is one of them.
+      retstep: whether to return the distance too.
+      dtype: float32, or what float arrays bring, if None.
+      axis: where the values lie, if start or stop is an array.
+
+    Raises:
+      ValueError: if start or stop is a tensor, whose gradient would be lost.
+
+    >>> linspace(0, 1, 5, retstep=True)
+    (Tensor([0.  , 0.25, 0.5 , 0.75, 1.  ], shape=(5,), dtype=float32), Tensor(0.25, shape=(), dtype=float32))
+    """
+    for name, end in (("start", start), ("stop", stop)):
+        if isinstance(end, Operand):
+            raise ValueError(
+                f"linspace: expected a number or an array as {name}, got {describe(end)}. No gradient flows into it; "
+                "for one write start + (stop - start) * ops.linspace(0, 1, num)."
+            )
+    first, last = (end if isinstance(end, (bool, int, float)) else to_array(end) for end in (start, stop))
+    exact = dtypes.result_type(first, last, float)
+    values, step = np.linspace(first, last, num, endpoint, retstep=True, axis=axis)
+    result = wrap(values.astype(exact if dtype is None else dtypes.dtype(dtype)))
+    return (result, wrap(np.asarray(step, exact))) if retstep else result
+
+
+def one_hot(x: TensorLike, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False) -> Any:
+    """1 at the index x along a new axis of size `num_classes`, 0 elsewhere; all 0 for an index out of range.
+
+    Raises:
+      ValueError: for sparse=True.
+    """
+    if sparse:
+        raise ValueError("one_hot: expected sparse=False, got True. Sparse tensors are not supported.")
     rank = len(dims(x)) + 1
     place = [1] * rank
     place[axis] = num_classes
@@ -99,5 +152,10 @@ def convert_to_tensor(x: Any, dtype: Any = None, sparse: bool | None = None, rag
     return x if dtype is None or x.dtype == dtypes.dtype(dtype) else cast(x, dtype=dtype)
 
 
+def array(x: Any, dtype: Any = None) -> Any:
+    """`convert_to_tensor` under NumPy's name."""
+    return convert_to_tensor(x, dtype)
+
+
 def _holds_operand(value: Any) -> bool:
-    return isinstance(value, Operand) or (isinstance(value, (list, tuple)) and any(map(_holds_operand, value)))
+    return any(issubclass(kind, Operand) for kind in leaf_types(value))

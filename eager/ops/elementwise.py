@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
+from ..errors import describe
 from ..primitive import cast, primitive, promote_numbers, promote_to_float, promote_together
-from ..tensor import AbstractTensor, TensorLike
+from ..tensor import AbstractTensor, TensorLike, dims, wrap
 from . import rules
 from .reductions import unbroadcast
 
@@ -32,9 +33,9 @@ identity.defvjp(lambda g, y, x: g)
 
 
 @primitive(shape=rules.same_as_input)
-def stop_gradient(x: TensorLike) -> Any:
+def stop_gradient(variable: TensorLike) -> Any:
     """The same values, through which no gradient flows."""
-    return x
+    return variable
 
 
 stop_gradient.defvjp(None)
@@ -264,9 +265,19 @@ def relu(x: TensorLike) -> Any:
 relu.defvjp(lambda g, y, x: g * (y > 0))
 
 
-@primitive(**FLOAT)
+def _refuse_slope(value: Any) -> None:
+    rules.refuse_tensor("negative_slope", value, "ops.where(x > 0, x, slope * x)")
+
+
+def _leaky_relu_rule(x: Any, negative_slope: float = 0.2) -> AbstractTensor:
+    _refuse_slope(negative_slope)
+    return rules.same_as_input(x)
+
+
+@primitive(shape=_leaky_relu_rule, promote=promote_to_float)
 def leaky_relu(x: TensorLike, negative_slope: float = 0.2) -> Any:
-    """x if x > 0, else negative_slope · x."""
+    """x if x > 0, else negative_slope · x. The slope is a number, no tensor."""
+    _refuse_slope(negative_slope)
     x = np.asarray(x)
     return np.where(x > 0, x, x * x.dtype.type(negative_slope))
 
@@ -397,10 +408,28 @@ select.defvjp(
 )
 
 
-def where(condition: TensorLike, x1: TensorLike, x2: TensorLike) -> Any:
-    """x1 where the condition is true (not zero), else x2, with broadcasting and promotion."""
+def where(condition: TensorLike, x1: TensorLike | None = None, x2: TensorLike | None = None) -> Any:
+    """x1 where the condition is true (not zero), else x2, with broadcasting and promotion.
+
+    Without x1 and x2, the indices of the true elements: a tensor of int32 for each axis.
+
+    Raises:
+      ValueError: if one of x1 and x2 is missing, or both are and the condition has no axis.
+      TraceError: if both are missing and the condition has no values.
+    """
+    if x1 is None and x2 is None:
+        return _places(condition)
+    if x1 is None or x2 is None:
+        missing, given = ("x1", x2) if x1 is None else ("x2", x1)
+        raise ValueError(f"where: expected both x1 and x2 or neither, got {describe(given)} and no {missing}.")
     target = dtypes.result_type(x1, x2)
     return select(condition, cast_like(x1, target), cast_like(x2, target))
+
+
+def _places(condition: Any) -> tuple[Any, ...]:
+    if not dims(condition):
+        raise ValueError(f"where: expected a condition with at least one axis, got {describe(condition)}.")
+    return tuple(wrap(places.astype(dtypes.INTX)) for places in np.nonzero(np.asarray(condition)))
 
 
 def zeros_as(x: Any) -> Any:
@@ -417,7 +446,7 @@ def cast_like(x: Any, like: Any) -> Any:
 
 
 def clip(x: TensorLike, x_min: TensorLike, x_max: TensorLike) -> Any:
-    """min(max(x, x_min), x_max)."""
+    """min(max(x, x_min), x_max). Where x equals a bound, the two share the gradient: half of it is each one's."""
     return minimum(maximum(x, x_min), x_max)
 
 
@@ -438,7 +467,7 @@ def log_sigmoid(x: TensorLike) -> Any:
 
 
 def round_to(x: TensorLike, decimals: int = 0) -> Any:
-    """x rounded to decimals; halves go to the even neighbour. Integers stay integers."""
+    """x rounded to decimals; halves go to the even neighbor. Integers stay integers."""
     dtype = x.dtype
     rounded = rint(x) if not decimals else rint(multiply(x, 10.0**decimals)) / 10.0**decimals
     return rounded if rounded.dtype == dtype else cast(rounded, dtype=dtype)

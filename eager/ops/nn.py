@@ -1,4 +1,4 @@
-"""Neural-network operations: activations, normalisation, the dense layer, cross-entropies.
+"""Neural-network operations: activations, normalization, the dense layer, cross-entropies.
 
 All are compositions; where they matter for speed a fused kernel will stand beside them with these as its oracle.
 """
@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from .. import dimensions, dtypes
-from ..errors import describe
+from ..errors import Mismatch, describe
 from ..primitive import cast
 from ..tensor import AbstractTensor, TensorLike, dims
 from . import arrays, creation, linear, reductions, rules
@@ -46,7 +48,7 @@ def elu(x: TensorLike, alpha: float = 1.0) -> Any:
 
 
 def selu(x: TensorLike) -> Any:
-    """The self-normalising elu of Klambauer et al. 2017: 1.0507 · elu(x, 1.67326)."""
+    """The self-normalizing elu of Klambauer et al. 2017: 1.0507 · elu(x, 1.67326)."""
     return 1.0507009873554805 * elu(x, 1.6732632423543772)
 
 
@@ -163,16 +165,41 @@ def categorical_crossentropy(target: TensorLike, output: TensorLike, from_logits
     return -reductions.sum(target * log(clip(output, EPSILON, 1 - EPSILON)), axis=axis)
 
 
+def _check_labels(name: str, labels: Any, classes: Any) -> None:
+    """Refuses labels that are no class; symbols, which have no values, pass."""
+    if isinstance(labels, AbstractTensor):
+        return
+    values = np.asarray(labels)
+    if not values.size:
+        return
+    whole = values.dtype.kind in "iub" or bool((values == np.floor(values)).all())
+    if whole and values.min() >= 0 and values.max() < classes:
+        return
+    wrong = ~((values >= 0) & (values < classes) & (values == np.floor(values)))
+    at = tuple(int(i) for i in np.argwhere(wrong)[0])
+    label = values[at].item()
+    raise Mismatch(
+        name,
+        f"expected integer labels in [0, {classes}), for the {classes} classes of the predictions, got "
+        f"{label if label % 1 else int(label)} at {at}. Labels count from 0; a loss's ignore_class leaves one out.",
+    )
+
+
 def sparse_categorical_crossentropy(
     target: TensorLike, output: TensorLike, from_logits: bool = False, axis: int = -1
 ) -> Any:
-    """-log(output[target]) along the axis of classes, for integer targets of one axis less than the output."""
+    """-log(output[target]) along the axis of classes, for integer targets of one axis less than the output.
+
+    Raises:
+      ValueError: if the shapes do not belong together, the output is no float, or a target is no class.
+    """
     axis = rules.normalize_axis(axis, len(dims(output)))
     classes = dims(output)[axis]
     if len(dims(target)) == len(dims(output)) and dimensions.same(dims(target)[axis], 1):
         target = arrays.squeeze(target, axis)
     rows = AbstractTensor(rules.reduced_shape(dims(output), axis, False), output.dtype)
     _check_same_shape(target, rows, f"sparse_categorical_crossentropy (classes along axis {axis})")
+    _check_labels("sparse_categorical_crossentropy", target, classes)
     target = cast(target, dtype=dtypes.INTX)
     if not dtypes.is_float(output.dtype):
         raise ValueError(f"sparse_categorical_crossentropy: expected floating-point output, got {describe(output)}.")

@@ -24,10 +24,6 @@ def _sum_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(np.uint32) if dtype.kind == "u" and dtype.itemsize < 4 else dtype
 
 
-def _same_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    return dtype
-
-
 @primitive(shape=rules.reduction(_sum_dtype))
 def sum(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Any:
     """The sum over the axes."""
@@ -50,24 +46,44 @@ def _spread(g: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
 sum.defvjp(lambda g, y, x, axis=None, keepdims=False: _spread(g, x, axis, keepdims))
 
 
-@primitive(shape=rules.reduction(_same_dtype))
-def max(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Any:
-    """The largest element over the axes; equal ones share the gradient. NaN if there is one."""
+def _refuse_initial(value: Any) -> None:
+    rules.refuse_tensor("initial", value, "ops.maximum or ops.minimum of the result and it")
+
+
+def _extremum_rule(x: Any, axis: Axis = None, keepdims: bool = False, initial: Any = None) -> AbstractTensor:
+    _refuse_initial(initial)
+    return AbstractTensor(rules.reduced_shape(x.dims, axis, keepdims), x.dtype)
+
+
+def _extremum(function: Any, x: Any, axis: Axis, keepdims: bool, initial: Any) -> Any:
     x = np.asarray(x)
-    return np.max(x, axis=rules.normalize_axes(axis, x.ndim), keepdims=keepdims)
+    axes = rules.normalize_axes(axis, x.ndim)
+    if initial is None:
+        return function(x, axis=axes, keepdims=keepdims)
+    _refuse_initial(initial)
+    return function(x, axis=axes, keepdims=keepdims, initial=x.dtype.type(initial))
 
 
-def _extremum_vjp(g: Any, y: Any, x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
-    ties = cast(x == _spread(y, x, axis, keepdims), dtype=x.dtype)
-    count = sum(ties, axis=axis, keepdims=True)
-    return _spread(g, x, axis, keepdims) * ties / count
+@primitive(shape=_extremum_rule)
+def max(x: TensorLike, axis: Axis = None, keepdims: bool = False, initial: Any = None) -> Any:
+    """The largest element over the axes, or `initial`, a number; equal ones share the gradient. NaN if one is."""
+    return _extremum(np.max, x, axis, keepdims, initial)
 
 
-@primitive(shape=rules.reduction(_same_dtype))
-def min(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Any:
-    """The smallest element over the axes; equal ones share the gradient. NaN if there is one."""
-    x = np.asarray(x)
-    return np.min(x, axis=rules.normalize_axes(axis, x.ndim), keepdims=keepdims)
+@primitive(shape=_extremum_rule)
+def min(x: TensorLike, axis: Axis = None, keepdims: bool = False, initial: Any = None) -> Any:
+    """The smallest element over the axes, or `initial`, a number; equal ones share the gradient. NaN if one is."""
+    return _extremum(np.min, x, axis, keepdims, initial)
+
+
+def _extremum_vjp(g: Any, y: Any, x: Any, axis: Axis = None, keepdims: bool = False, initial: Any = None) -> Any:
+    wide = x.dtype if x.dtype.itemsize > 2 else dtypes.FLOATX  # 16 bits cannot count many ties
+    ties = cast(x == _spread(y, x, axis, keepdims), dtype=wide)
+    count = sum(ties, axis=axis, keepdims=keepdims)
+    if initial is not None:
+        count = count + cast(y == np.asarray(initial, x.dtype), dtype=wide)
+    shared = _spread(cast(g, dtype=wide) / count, x, axis, keepdims) * ties
+    return shared if wide == x.dtype else cast(shared, dtype=x.dtype)
 
 
 max.defvjp(_extremum_vjp)
@@ -138,8 +154,14 @@ def var(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Any:
     return in_float(lambda wide: _moments(wide, axis, keepdims)[1:], x)[0]
 
 
-def moments(x: TensorLike, axes: Axis, keepdims: bool = False) -> Any:
-    """Mean and variance over the axes."""
+def moments(x: TensorLike, axes: Axis, keepdims: bool = False, synchronized: bool = False) -> Any:
+    """Mean and variance over the axes.
+
+    Raises:
+      ValueError: for synchronized=True, since there are no replicas.
+    """
+    if synchronized:
+        raise ValueError("moments: expected synchronized=False, got True. There are no replicas to synchronize.")
     mean, variance = in_float(lambda wide: _moments(wide, axes, True), x)
     if keepdims:
         return mean, variance

@@ -12,7 +12,8 @@ import numpy as np
 
 from .. import dimensions, dtypes
 from ..dimensions import Shape, Size
-from ..tensor import AbstractTensor, dims
+from ..errors import describe
+from ..tensor import AbstractTensor, Operand, dims
 
 
 def _shape(x: Any) -> Shape:
@@ -92,6 +93,14 @@ def matmul(a: Any, b: Any) -> AbstractTensor:
     result += (left[-2],) if len(a.dims) > 1 else ()
     result += (right[-1],) if len(b.dims) > 1 else ()
     return AbstractTensor(result, a.dtype)
+
+
+def refuse_tensor(name: str, value: Any, instead: str) -> None:
+    """Raises ValueError for a tensor where an option is a number: its gradient would be lost silently."""
+    if isinstance(value, Operand):
+        raise ValueError(
+            f"expected a number as {name}, got {describe(value)}. No gradient flows into it; for one write {instead}"
+        )
 
 
 def leading_axes(g: Any, x: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:

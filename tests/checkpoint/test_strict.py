@@ -298,6 +298,30 @@ def test_tape_and_layers_of_a_users_own(tmp_path):
     assert restored._hidden.numpy() == [3] and restored.words == ["x"]
 
 
+def test_a_state_is_the_objects_own_to_change(tmp_path):
+    class History(Trackable):
+        def __init__(self, words):
+            self.words = words
+
+        def get_state(self):
+            return {"words": self.words}
+
+        def set_state(self, state):
+            self.words = state["words"]
+            state["other"] = 1
+
+    class Nest(Box):
+        def may_grow(self, name):
+            return True
+
+    path = Checkpoint(n=Box(a=History([["x"]]), v=filled(1))).save(tmp_path / "c.h5")
+    nest = Nest(a=History([]))
+    status = Checkpoint(n=nest).restore(path)
+    nest.a.words[0].append("y")
+    entries = status._restoration.entries
+    assert [entry.state for entry in entries if entry.state] == [{"words": [["x"]]}]
+
+
 def test_a_class_without_set_state_says_so(tmp_path):
     class Half(Trackable):
         def get_state(self):

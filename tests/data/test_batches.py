@@ -76,7 +76,15 @@ def test_data_that_is_not_arrays():
     assert batch[0].shape == (2, 1)
     (batch,) = batches((np.ones((2, 1)), np.zeros((2, 3))))
     assert [part.shape for part in batch[0]] == [(2, 1), (2, 3)]
-    for wrong in (3, object(), np.float32(1), {"a": "text"}, np.array([None, 1])):
+
+    class Endless:
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, index):
+            return np.ones((2, 1))
+
+    for wrong in (3, object(), np.float32(1), {"a": "text"}, np.array([None, 1]), [[1, 2], [3]], Endless()):
         with pytest.raises(ValueError, match="x: expected arrays of numbers with a batch axis, got"):
             batches(wrong)
 

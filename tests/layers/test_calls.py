@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import pytest
 
-from eagerly import ops
+from eagerly import Input, ops
 from eagerly.context import context, scoped
 from eagerly.layers import BatchNormalization, Conv2D, Dense, Dropout, Embedding, InputSpec, Layer
 from eagerly.models import Sequential
@@ -286,7 +286,49 @@ def test_calls_without_data():
             return ops.ones(2)
 
     assert Constant()().tolist() == [1.0, 1.0]
-    assert Keep()(None) is None
+
+
+@pytest.mark.parametrize("data", [None, "abc", Keep(name="other")])
+def test_what_is_no_data(data):
+    with pytest.raises(ValueError, match="Keep 'keep': expected tensors, arrays or numbers, got "):
+        Keep(name="keep")(data)
+    with pytest.raises(ValueError, match=r"got None. Does the call\(\) before it return something\?"):
+        Keep(name="keep")(None)
+
+
+def test_training_is_a_truth_value():
+    with pytest.raises(ValueError, match=r"training: expected True, False or None, got float64\[2\]. Several inputs go"):
+        Keep()(X, training=np.ones(2))
+
+
+def test_the_symbols_that_a_layer_was_connected_to():
+    layer, symbol = Dense(3, name="feature"), Input((4,))
+    with pytest.raises(AttributeError, match="Dense 'feature': expected a layer called on an Input"):
+        _ = layer.output
+    result = layer(symbol)
+    assert layer.input is symbol and layer.output is result
+
+
+def test_a_tensor_does_not_replace_a_variable():
+    class Total(Layer):
+        def __init__(self):
+            super().__init__()
+            self.total = self.add_weight((), "zeros", name="total")
+
+        def call(self, inputs):
+            self.total += ops.sum(inputs)
+            return inputs
+
+    layer = Total()
+    with pytest.raises(AttributeError, match=r"Total.total is a Variable, .* Use self.total.assign"):
+        layer(X)
+    assert len(layer.weights) == 1
+
+
+@pytest.mark.parametrize("argument", ["kernel_initializer", "bias_regularizer", "kernel_constraint", "activation"])
+def test_an_unknown_name_is_refused_where_it_enters(argument):
+    with pytest.raises(ValueError, match=f"Dense 'head': {argument}: Unknown {argument.split('_')[-1]}: 'nonsense'"):
+        Dense(3, name="head", **{argument: "nonsense"})
 
 
 # --- checks

@@ -71,7 +71,7 @@ def test_layers_that_hand_masks_on(layer):
 
 
 def test_plain_operations_drop_masks():
-    assert mask_of(embedded() * 2.0) is None and mask_of(ops.identity(embedded())) is None
+    assert mask_of(embedded() * 2.0) is None and mask_of(+embedded()) is None
 
 
 def test_masks_survive_a_change_of_dtype():
@@ -123,7 +123,7 @@ def test_call_gets_the_mask_it_names(how):
     assert (layer.seen.tolist() if how == "alone" else layer.seen is other) == (MASK if how == "alone" else True)
     layer(x, False, None)
     assert layer.seen.tolist() == MASK
-    layer(ops.identity(x))
+    layer(+x)
     assert layer.seen is None
 
 

@@ -24,6 +24,35 @@ def test_a_users_loss():
         Distance(reduction=None).total_and_count([[1.0]], [[1.0]])
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32", None])
+def test_labels_keep_their_values_in_every_dtype(dtype):
+    seen = []
+
+    class Looking(losses.Loss):
+        def call(self, y_true, y_pred):
+            seen.append(y_true.tolist())
+            return ops.sum(y_pred, axis=-1)
+
+    labels = np.array([257, 2049])
+    Looking(dtype=dtype)(labels, np.zeros((2, 3)))
+    assert seen == [[257.0, 2049.0]]
+    y_pred = np.full((2, 3000), -50.0, "float32")
+    y_pred[[0, 1], labels] = 50.0
+    for loss in (
+        losses.SparseCategoricalCrossentropy(from_logits=True, dtype=dtype),
+        losses.LossFunctionWrapper(losses.sparse_categorical_crossentropy, dtype=dtype, from_logits=True),
+    ):
+        assert float(loss(labels, y_pred)) == 0.0
+
+
+def test_unsigned_labels_do_not_wrap_around():
+    def hinge(y_true, y_pred):
+        return ops.mean(ops.maximum(1.0 - (2 * y_true - 1) * y_pred, 0.0), axis=-1)
+
+    for dtype in ("uint8", "bool", "int64"):
+        assert float(losses.LossFunctionWrapper(hinge)(np.array([[0], [1]], dtype), [[0.5], [0.5]])) == 1.0
+
+
 def test_reductions_that_are_unknown_are_refused():
     with pytest.raises(ValueError, match="MeanSquaredError: expected one of 'sum_over_batch_size'.*got 'avg'"):
         losses.MeanSquaredError("avg")

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from eagerly import losses, metrics, ops
 from eagerly.context import context
+from eagerly.random import SeedGenerator
 from eagerly.tape import GradientTape
 from eagerly.tensor import Tensor
+from eagerly.trackable import Trackable, all_variables
 from eagerly.variable import Variable
 
 N, CLASSES = 12, 4
@@ -408,3 +410,51 @@ def test_get_of_other_things():
         metrics.get("acuracy")
     with pytest.raises(ValueError, match="got 3"):
         metrics.get(3)
+
+
+class Part(Trackable):
+    def __init__(self):
+        self.seen = Variable(0.0, trainable=False, name="seen")
+        self.metric = metrics.Mean()
+
+
+class Holder(metrics.Metric):
+    def __init__(self, part, name="holder"):
+        super().__init__(name=name)
+        self.total = self.add_variable((), name="total")
+        self.parts = [part]
+
+    def update_state(self, values):
+        self.total.assign_add(ops.sum(values))
+
+    def result(self):
+        return self.total.value
+
+
+def test_state_that_nobody_resets_or_merges_is_refused_by_name():
+    message = (
+        "Holder 'holder': expected its state in Variables of its own and in Metrics, got a Part with .*'seen', which"
+    )
+    for act in (lambda metric: metric.reset_state(), lambda metric: metric.merge_state([Holder(Part())])):
+        metric = Holder(Part())
+        metric.update_state([1.0])
+        with pytest.raises(ValueError, match=message):
+            act(metric)
+        assert float(metric.result()) == 1
+
+
+def test_what_a_metric_computes_with_is_neither_reset_nor_merged():
+    class Embedding(Part):
+        def __call__(self, values):
+            return values
+
+    for part in (Embedding(), SeedGenerator(5), Trackable()):
+        metric, other = Holder(part), Holder(part)
+        before = [v.numpy().tolist() for v in all_variables(part)]
+        metric.update_state([1.0])
+        other.update_state([2.0])
+        metric.merge_state([other])
+        assert float(metric.result()) == 3
+        metric.reset_state()
+        assert float(metric.result()) == 0 and [v.name for v in metric.variables] == ["total"]
+        assert [v.numpy().tolist() for v in all_variables(part)] == before

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pytest
 
-from eagerly import Input, Layer, Model, losses, metrics, ops, optim
+from eagerly import Input, Layer, Model, Sequential, losses, metrics, ops, optim
 from eagerly.layers import Dense
 from eagerly.regularizers import L2
 from tiny import CLASSES, X, Y, compiled, functional, two_outputs
@@ -246,7 +246,29 @@ def test_nothing_to_minimize_and_nothing_to_train():
         model.fit(X, Y, verbose=0)
     model = compiled()
     model.trainable = False
-    with pytest.raises(ValueError, match="Sequential: expected trainable variables, got none. Is `trainable` off"):
+    before = model.get_weights()
+    with pytest.warns(UserWarning, match=r"Sequential 'sequential\w*' has nothing to train: no variable is trainable"):
+        history = model.fit(X, Y, batch_size=len(X), verbose=0)
+    assert np.isfinite(history.history["loss"]).all()
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize("optimizer", [None, 3, Dense(2)])
+def test_what_is_no_optimizer(optimizer):
+    model = Sequential([Dense(1)])
+    with pytest.raises(ValueError, match=r"[Ee]xpected the name of (an|a known) optimizer or an Optimizer, got "):
+        model.compile(optimizer, "mse")
+    assert not model.compiled
+
+
+def test_a_call_that_returns_nothing():
+    class Forgetful(Model):
+        def call(self, inputs):
+            inputs + 1
+
+    model = Forgetful(name="mine")
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match=r"Forgetful 'mine': expected call\(\) to return tensors, got None"):
         model.fit(X, Y, verbose=0)
 
 

@@ -148,3 +148,20 @@ def test_a_stack_in_a_functional_model():
 def test_config_lists_the_layers():
     config = Sequential([Dense(3), Dense(2)], name="s").get_config()
     assert config["name"] == "s" and [layer["class_name"] for layer in config["layers"]] == ["Dense", "Dense"]
+
+
+def test_where_a_stack_with_an_input_begins_and_ends():
+    symbol = Input((4,))
+    model = Sequential([symbol, Dense(3, name="feature"), Dense(2, name="head")])
+    assert model.inputs == [symbol] and model.input_shape == (None, 4) and model.output_shape == (None, 2)
+    assert model.output_names == ["head"]
+    features = Model(model.inputs, model.get_layer("feature").output)
+    assert np.array_equal(features(X), model.layers[0](X))
+    model.pop()
+    assert model.output_shape == (None, 3)
+    assert Sequential([Dense(3)]).inputs is None
+
+
+def test_one_array_in_a_list_is_the_input():
+    model = Sequential([Dense(2)])
+    assert np.array_equal(model([X]), model(X))

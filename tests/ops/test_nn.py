@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from eagerly import ops
 from eagerly.tape import GradientTape
-from eagerly.tensor import Tensor
+from eagerly.tensor import AbstractTensor, Tensor
+from eagerly.variable import Variable
 from gradients import check_gradients
 
 EXTREME = [-1e4, -100.0, -1.0, 0.0, 1.0, 100.0, 1e4]
@@ -79,6 +80,36 @@ def test_binary_cross_entropy_from_extreme_logits(target):
     np.testing.assert_allclose(loss.numpy(), expected.astype(np.float64), rtol=1e-6, atol=1e-37)
     (g,) = gradient(lambda t: ops.binary_crossentropy(np.full(x.shape, target, np.float32), t, from_logits=True), x)
     np.testing.assert_allclose(g, (1 / (1 + np.exp(-wide)) - target).astype(np.float64), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("labels", "given"),
+    [
+        ([0, 3], r"3 at \(1,\)"),
+        ([-1, 0], r"-1 at \(0,\)"),
+        (np.array([0.0, 1.7]), r"1.7 at \(1,\)"),
+        (np.array([np.nan, 1.0]), r"nan at \(0,\)"),
+        (np.array([0, np.inf]), r"inf at \(1,\)"),
+        (np.array([[0], [200]], "uint8"), r"200 at \(1,\)"),
+        (np.array([2**40, 0]), r"1099511627776 at \(0,\)"),
+    ],
+)
+@pytest.mark.parametrize("from_logits", [False, True])
+def test_labels_that_are_no_class_are_refused(labels, given, from_logits):
+    output = np.full((2, 3), 1 / 3, "float32")
+    text = (
+        rf"^sparse_categorical_crossentropy: expected integer labels in \[0, 3\), for the 3 classes .*, got {given}\. "
+    )
+    for make in (Tensor, lambda x: Variable(x, trainable=False), lambda x: x):
+        with pytest.raises(ValueError, match=text):
+            ops.sparse_categorical_crossentropy(make(labels), output, from_logits)
+
+
+def test_labels_that_are_classes_in_any_dtype():
+    output = np.full((2, 3), 1 / 3, "float32")
+    for labels in (np.array([0, 2], "uint8"), np.array([0.0, 2.0]), np.array([True, False]), AbstractTensor((2,))):
+        assert ops.sparse_categorical_crossentropy(labels, output).shape == (2,)
+    assert ops.sparse_categorical_crossentropy(np.zeros(0, "int32"), output[:0]).shape == (0,)
 
 
 def test_probabilities_are_kept_away_from_zero_and_one():

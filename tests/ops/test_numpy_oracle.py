@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from eagerly import dtypes, nest, ops
+from eagerly.errors import TraceError
+from eagerly.tape import GradientTape
 from eagerly.tensor import AbstractTensor, Tensor
 from eagerly.variable import Variable
 from public_ops import ALIASES, CALLS, OTHERS, ROWS, public_names
@@ -220,6 +222,101 @@ def test_sixteen_bits_are_summed_in_thirty_two():
     assert ops.var(x).tolist() == 0.0
     assert [y.tolist() for y in ops.moments(x, 0)] == [2.0, 0.0]
     assert ops.mean(Tensor(np.full(1000, 1.0), "bfloat16")).tolist() == 1.0
+
+
+def test_ties_of_sixteen_bits_are_counted_in_thirty_two():
+    for dtype in ("float16", "bfloat16"):
+        for extremum in (ops.max, ops.min):
+            x = Variable(np.zeros(70_000), dtype=dtype)
+            with GradientTape() as tape:
+                y = extremum(x) * 1000.0
+            gradient = tape.gradient(y, x)
+            assert gradient.dtype == dtype
+            np.testing.assert_allclose(gradient.numpy().astype("float64"), 1000 / 70_000, rtol=1e-2)
+
+
+def test_an_initial_value_wins_shares_or_loses():
+    x = Variable([[1.0, 3.0], [2.0, 2.0]])
+    for initial, expected in ((2.0, [[0.0, 1.0], [1 / 3, 1 / 3]]), (9, [[0.0] * 2] * 2), (-9, [[0.0, 1], [0.5, 0.5]])):
+        with GradientTape(persistent=True) as tape:
+            y = ops.max(x, axis=1, initial=initial)
+            z = ops.min(-x, axis=1, keepdims=True, initial=-initial)
+        np.testing.assert_allclose(tape.gradient(y, x).numpy(), expected)
+        np.testing.assert_allclose(-tape.gradient(z, x).numpy(), expected)
+    assert ops.max(np.zeros((0, 2), "int32"), axis=0, initial=4).tolist() == [4, 4]
+    assert ops.max([1, 2], initial=1.5).dtype == "int32"
+
+
+def test_the_value_of_full_like_has_a_gradient():
+    value, row = Variable(2.0), Variable([1.0, 2.0, 3.0], dtype="float64")
+    x = np.zeros((2, 3), "float32")
+    with GradientTape() as tape:
+        y = ops.full_like(x, value) + ops.full_like(x, row)
+    assert y.dtype == "float32" and y.tolist() == [[3.0, 4.0, 5.0]] * 2
+    first, second = tape.gradient(y, [value, row])
+    assert float(first) == 6.0 and second.tolist() == [2.0] * 3 and second.dtype == "float64"
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda t: ops.linspace(0.0, t, 3), "linspace: expected a number or an array as stop"),
+        (lambda t: ops.linspace(t, 1.0, 3), "linspace: expected a number or an array as start"),
+        (lambda t: ops.leaky_relu(np.ones(2, "float32"), t), "leaky_relu: expected a number as negative_slope"),
+        (lambda t: ops.max(np.ones(2), initial=t), "max: expected a number as initial"),
+        (lambda t: ops.min(AbstractTensor((2,)), initial=t), "min: expected a number as initial"),
+        (lambda t: ops.leaky_relu(AbstractTensor((2,)), t), "leaky_relu: expected a number as negative_slope"),
+    ],
+)
+def test_a_tensor_whose_gradient_would_be_lost_is_refused(call, name):
+    for tensor in (Tensor(2.0), Variable(2.0)):
+        with pytest.raises(ValueError, match=f"^{name}, got float32\\[\\]. No gradient flows into it; for one write "):
+            call(tensor)
+
+
+def test_where_of_a_condition_alone():
+    condition = np.array([[True, False, True], [False, False, True]])
+    for given in (condition, Tensor(condition), Variable(condition, trainable=False), condition.tolist()):
+        places = ops.where(given)
+        assert isinstance(places, tuple) and [x.tolist() for x in places] == [[0, 0, 1], [0, 2, 2]]
+        assert all(type(x) is Tensor and x.dtype == "int32" for x in places)
+    assert ops.where(np.array([0.0, 2.0]))[0].tolist() == [1]
+    with pytest.raises(ValueError, match="where: expected both x1 and x2 or neither, got 1 and no x2"):
+        ops.where(condition, 1)
+    with pytest.raises(ValueError, match="where: expected both x1 and x2 or neither, got 1 and no x1"):
+        ops.where(condition, x2=1)
+    with pytest.raises(ValueError, match=r"where: expected a condition with at least one axis, got bool\[\]"):
+        ops.where(True)
+    with pytest.raises(TraceError, match="has no value"):
+        ops.where(AbstractTensor((2,), "bool"))
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda: ops.moments(np.ones(2), 0, synchronized=True), "moments: expected synchronized=False, got True."),
+        (lambda: ops.one_hot([1], 2, sparse=True), "one_hot: expected sparse=False, got True."),
+    ],
+)
+def test_options_for_what_there_is_not_are_refused(call, text):
+    with pytest.raises(ValueError, match=f"^{text}"):
+        call()
+
+
+def test_elements_along_no_axis_are_those_of_the_flattened_tensor():
+    x = Variable([[1.0, 2.0], [3.0, 4.0]])
+    with GradientTape() as tape:
+        y = ops.take_along_axis(x, [[3, 0, 3]])
+    assert y.tolist() == [4.0, 1.0, 4.0]
+    assert tape.gradient(y, x).tolist() == [[1.0, 0.0], [0.0, 2.0]]
+
+
+def test_a_bound_shares_the_gradient_of_clip():
+    x, high = Variable([-1.0, 0.0, 0.5, 1.0, 2.0]), Variable(1.0)
+    with GradientTape() as tape:
+        y = ops.clip(x, 0, high)
+    gradient, of_high = tape.gradient(y, [x, high])
+    assert gradient.tolist() == [0.0, 0.5, 1.0, 0.5, 0.0] and float(of_high) == 1.5
 
 
 def test_values_beyond_range_follow_ieee_without_warnings():

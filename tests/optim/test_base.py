@@ -106,6 +106,89 @@ def test_nothing_to_do_is_no_step():
     assert int(optimizer.iterations) == 0
 
 
+def state(optimizer, values):
+    return [v.numpy().tobytes() for v in (*values, *optimizer.variables)]
+
+
+class Failing(optim.Optimizer):
+    slots = ("seen",)
+    fails = False
+
+    def rule(self, value, grad, step, learning_rate, *, seen):
+        if self.fails and not value.ndim:  # the last one
+            raise ArithmeticError("rule")
+        return value - grad, seen + 1.0
+
+
+class FailingStep(Failing):
+    def __init__(self, learning_rate=0.1, **options):
+        super().__init__(learning_rate, **options)
+        self.odd = [Variable(0.0, trainable=False)]
+
+    def update_step(self, gradient, variable, learning_rate):
+        self.odd[0].assign_add(1.0)
+        super().update_step(gradient, variable, learning_rate)
+
+
+@pytest.mark.parametrize("kind", [Failing, FailingStep])
+@pytest.mark.parametrize("built", [False, True])
+def test_a_step_whose_rule_fails_is_taken_back_as_a_whole(kind, built):
+    values, optimizer = variables(), kind(0.1, weight_decay=0.5)
+    if built:
+        optimizer.apply(gradients(0), values)
+    else:
+        optimizer.build(values)
+    before, odd = state(optimizer, values), [float(v) for v in getattr(optimizer, "odd", [])]
+    optimizer.fails = True
+    with pytest.raises(ArithmeticError):
+        optimizer.apply(gradients(1), values)
+    assert state(optimizer, values) == before and int(optimizer.iterations) == int(built)
+    assert [float(v) for v in getattr(optimizer, "odd", [])] == odd
+    optimizer.fails = False
+    optimizer.apply(gradients(1), values)
+    assert int(optimizer.iterations) == built + 1
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "RMSprop"])
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_step_whose_constraint_fails_is_taken_back_as_a_whole(name, error):
+    def fail(_):
+        raise error
+
+    options = {"momentum": 0.9} if name in ("SGD", "RMSprop") else {"amsgrad": True}
+    values, optimizer = variables(), make(name, options, learning_rate=0.1, weight_decay=0.1)
+    optimizer.apply(gradients(0), values)
+    before = state(optimizer, values)
+    values[2].constraint = fail
+    with pytest.raises(error):
+        optimizer.apply(gradients(1), values)
+    assert state(optimizer, values) == before
+    values[2].constraint = lambda w: Tensor([1.0, 2.0])  # of another shape
+    with pytest.raises(ValueError, match="'v2': expected a value of shape"):
+        optimizer.apply(gradients(1), values)
+    assert state(optimizer, values) == before
+
+
+def test_a_step_reads_its_number_and_the_learning_rate_once(monkeypatch):
+    calls = []
+
+    class Rule(optim.Optimizer):
+        def rule(self, value, grad, step, learning_rate):
+            calls.append((step, learning_rate))
+            return value
+
+    def schedule(step):
+        calls.append(int(step))
+        return 0.25
+
+    optimizer, values = Rule(schedule), variables()
+    monkeypatch.setattr("inspect.signature", lambda _: pytest.fail("inspected again"))
+    for _ in range(2):
+        optimizer.apply(gradients(0), values)
+    assert calls == [0, *[(1, 0.25)] * 3, 1, *[(2, 0.25)] * 3]
+    assert {type(number) for pair in calls if isinstance(pair, tuple) for number in pair} == {int, float}
+
+
 # --- the base
 
 
@@ -159,6 +242,18 @@ def test_variables_are_left_out_of_the_decay_by_object_or_name():
     optimizer.apply([np.zeros(v.shape) for v in values], values)
     assert [np.array_equal(v.numpy(), b) for v, b in zip(values, before, strict=True)] == [True, True, False]
     assert float(values[2]) == float(before[2]) / 2
+
+
+def test_names_left_out_of_the_decay_are_regular_expressions():
+    values = [Variable([1.0], name=name) for name in ("bias", "kernel_1", "a.b", "kernel")]
+    optimizer = make("SGD", learning_rate=1.0, weight_decay=0.5)
+    optimizer.exclude_from_weight_decay(var_names=["^b", "k.*[0-9]$"])
+    optimizer.apply([[0.0]] * 4, values)
+    assert [v.numpy().item() for v in values] == [1, 1, 0.5, 0.5]
+    with pytest.raises(ValueError, match="SGD 'mine': expected a list of texts as var_names, got 'bias'"):
+        make("SGD", name="mine").exclude_from_weight_decay(var_names="bias")
+    with pytest.raises(ValueError, match=r"SGD 'mine': expected regular expressions, got '\(a': missing \)"):
+        make("SGD", name="mine").exclude_from_weight_decay(var_names=["b", "(a"])
 
 
 def test_clipping_leaves_short_gradients_and_shows_bad_ones():

@@ -61,7 +61,11 @@ _LAZY = {
 }
 
 # Keras's names for what has another one here.
-_ELSEWHERE = {"optimizers": "eagerly.optim", "Function": "eagerly.Model", "KerasTensor": "eagerly.tensor.AbstractTensor"}
+_ELSEWHERE = {
+    "optimizers": "eagerly.optim",
+    "Function": "eagerly.Model",
+    "KerasTensor": "eagerly.tensor.AbstractTensor",
+}
 
 
 def __getattr__(name: str) -> Any:

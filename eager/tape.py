@@ -39,7 +39,17 @@ class GradientTape(recorder.Recorder):
       Tensor(6., shape=(), dtype=float32)
     """
 
-    __slots__ = ("_active", "_persistent", "_read_before", "_reads", "_records", "_tracked", "_used", "_watch_accessed", "_watched")
+    __slots__ = (
+        "_active",
+        "_persistent",
+        "_read_before",
+        "_reads",
+        "_records",
+        "_tracked",
+        "_used",
+        "_watch_accessed",
+        "_watched",
+    )
 
     def __init__(self, persistent: bool = False, watch_accessed_variables: bool = True):
         self._persistent = persistent

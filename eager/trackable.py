@@ -70,7 +70,7 @@ class Trackable:
             and not isinstance(getattr(type(self), name, None), property)  # which does with it what it likes
         ):
             raise AttributeError(
-                f"{type(self).__name__}.{name} is a Variable, and a Tensor in its place would be neither trained nor saved. "
+                f"{type(self).__name__}.{name} is a Variable; a Tensor there would be neither trained nor saved. "
                 f"Use self.{name}.assign(...), or assign_add(...) for +=; delete the attribute first if that is meant."
             )
         object.__setattr__(self, name, value)

@@ -148,7 +148,7 @@ class Variable(Operand):
         return int(self._value)
 
     def __round__(self, digits: int | None = None) -> Any:
-        return round(self._value, digits)  # type: ignore[call-overload]
+        return round(self._value, digits)
 
     def __index__(self) -> int:
         return self._value.__index__()

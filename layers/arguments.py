@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from numbers import Real
 from collections.abc import Callable
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from .. import activations, constraints, initializers, regularizers
-
 from ..errors import describe
 
 
@@ -83,7 +82,9 @@ def one_of(layer: Any, name: str, value: Any, choices: tuple[Any, ...]) -> Any:
     return folded
 
 
-def weight_options(layer: Any, weight: str, initializer: Any, regularizer: Any, constraint: Any) -> tuple[Any, Any, Any]:
+def weight_options(
+    layer: Any, weight: str, initializer: Any, regularizer: Any, constraint: Any
+) -> tuple[Any, Any, Any]:
     """What a constructor takes for one weight, resolved.
 
     Raises:

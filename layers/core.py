@@ -108,7 +108,9 @@ class Embedding(Layer):
         super().__init__(**kwargs)
         self.input_dim = positive(self, "input_dim", input_dim)
         self.output_dim = positive(self, "output_dim", output_dim)
-        self.embeddings_options = weight_options(self, "embeddings", embeddings_initializer, embeddings_regularizer, embeddings_constraint)
+        self.embeddings_options = weight_options(
+            self, "embeddings", embeddings_initializer, embeddings_regularizer, embeddings_constraint
+        )
         self.mask_zero = mask_zero
         self.supports_masking = mask_zero
         self.autocast = False

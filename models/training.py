@@ -39,6 +39,7 @@ class Trainer(Trackable):
     """What `Model` adds to a layer: training, evaluation and prediction."""
 
     _untracked: ClassVar[frozenset[str]] = frozenset({"history", "_named"})
+    name: str
     compiled = False
     stop_training = False
     optimizer: Any = None
@@ -215,7 +216,9 @@ class Trainer(Trackable):
         if variables:
             self.optimizer.apply(tape.gradient(loss, variables), variables)
         else:
-            warnings.warn(f"{type(self).__name__} {self.name!r} has nothing to train: no variable is trainable.", stacklevel=3)
+            warnings.warn(
+                f"{type(self).__name__} {self.name!r} has nothing to train: no variable is trainable.", stacklevel=3
+            )
         self.compiled_loss.total.update_state(loss, sample_weight=amount)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 

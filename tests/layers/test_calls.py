@@ -297,7 +297,9 @@ def test_what_is_no_data(data):
 
 
 def test_training_is_a_truth_value():
-    with pytest.raises(ValueError, match=r"training: expected True, False or None, got float64\[2\]. Several inputs go"):
+    with pytest.raises(
+        ValueError, match=r"training: expected True, False or None, got float64\[2\]. Several inputs go"
+    ):
         Keep()(X, training=np.ones(2))
 
 

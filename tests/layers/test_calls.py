@@ -322,7 +322,7 @@ def test_a_tensor_does_not_replace_a_variable():
             return inputs
 
     layer = Total()
-    with pytest.raises(AttributeError, match=r"Total.total is a Variable, .* Use self.total.assign"):
+    with pytest.raises(AttributeError, match=r"Total.total is a Variable; .* Use self.total.assign"):
         layer(X)
     assert len(layer.weights) == 1
 

@@ -35,14 +35,19 @@ class Checkpoint(Trackable):
       3
     """
 
-    def __init__(self, **objects: Any):
+    def __init__(self, *unnamed: Any, **objects: Any):
+        if unnamed:
+            raise ValueError(
+                f"Checkpoint: expected a name for each object, got {describe(unnamed[0])} without one. "
+                "Write Checkpoint(model=model)."
+            )
         for name, value in objects.items():
             if hasattr(type(self), name) or name.startswith("_"):
                 raise ValueError(f"Checkpoint: expected a name that is free, got {name!r}, which it uses itself.")
             if not holds_trackable(value):
                 raise ValueError(
                     f"Checkpoint: expected {name!r} to be a Variable, a Trackable, or a list, tuple or dictionary of "
-                    f"them, got {describe(value)}. Plain values are saved by get_state of a Trackable."
+                    f"them, got {describe(value)}. Plain values are saved by get_state of a Trackable of yours."
                 )
             setattr(self, name, value)
 
@@ -86,6 +91,8 @@ class Checkpoint(Trackable):
           CorruptCheckpointError: if the file is damaged. Nothing has changed then.
         """
         path = os.fspath(path)
+        if only is not None and not isinstance(only, str):
+            raise ValueError(f"{path}: expected only to be one path such as 'gan/generator', got {describe(only)}.")
         with CheckpointFile(path) as file:
             restoration = Restoration(path, file.objects)
             if only is None:

@@ -99,7 +99,8 @@ class CheckpointFile:
         header = bytearray(min(layout.USER_BLOCK, self._size))
         self.read_into(0, memoryview(header))
         if not header.startswith(layout.MAGIC):
-            self.corrupt("header", 0, f"expected {layout.MAGIC!r}, got {bytes(header[: len(layout.MAGIC)])!r}")
+            start = bytes(header[: len(layout.MAGIC)])
+            self.corrupt("header", 0, f"no checkpoint of eagerly begins so: expected {layout.MAGIC!r}, got {start!r}")
         if len(header) < layout.USER_BLOCK:
             self.corrupt("header", self._size, f"expected {layout.USER_BLOCK} bytes, got {self._size}")
         (checksum,) = layout.CHECKSUM.unpack_from(header, layout.USER_BLOCK - layout.CHECKSUM.size)

@@ -40,14 +40,13 @@ class CallSignature:
     def resolve_training(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
         """The training mode of this call."""
         explicit = self._given("training", args, kwargs) if kwargs or self.takes_training else None
-        for candidate in (explicit, context.training, self.training_default):
-            if isinstance(candidate, (bool, np.bool_, int)):
-                return bool(candidate)
-            if candidate is not None:
-                raise ValueError(
-                    f"training: expected True, False or None, got {describe(candidate)}. Several inputs go in a list."
-                )
-        return False
+        mode = context.training if explicit is None else explicit
+        mode = self.training_default if mode is None else mode
+        if mode is None or mode is True or mode is False:
+            return bool(mode)
+        if isinstance(mode, (np.bool_, int)):
+            return bool(mode)
+        raise ValueError(f"training: expected True, False or None, got {describe(mode)}. Several inputs go in a list.")
 
     def prepare(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], training: bool, mask: Any

@@ -67,10 +67,7 @@ class Loss(Configurable):
         values, weight, mask = self._values(y_true, y_pred, sample_weight)
         if self.reduction in (None, "none"):
             return values if weight is None else values * weight
-        total, count = self._halves(values, weight, mask)
-        if count is None:
-            return total
-        return ops.divide(total, max(count, 1)) if isinstance(count, int) else ops.divide_no_nan(total, count)
+        return quotient(*self._halves(values, weight, mask))
 
     def total_and_count(
         self, y_true: TensorLike, y_pred: TensorLike, sample_weight: TensorLike | None = None
@@ -118,6 +115,13 @@ def _labels(y_true: Any, dtype: Any) -> Tensor:
     labels = ops.convert_to_tensor(y_true)
     target = dtype if dtypes.is_float(labels.dtype) else dtypes.result_type(dtypes.FLOATX, dtype)
     return ops.convert_to_tensor(labels, target)
+
+
+def quotient(total: Tensor, count: Any) -> Tensor:
+    """What a loss reduces to: its total over its count, 0 where nothing counts; a count of None does not divide."""
+    if count is None:
+        return total
+    return ops.divide(total, max(count, 1)) if isinstance(count, int) else ops.divide_no_nan(total, count)
 
 
 def generate_constructor(cls: Any, parameters: list[inspect.Parameter]) -> None:

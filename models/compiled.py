@@ -6,15 +6,14 @@ results do not depend on how the data were cut into batches.
 
 from __future__ import annotations
 
-import math
 from typing import Any, ClassVar
 
 from .. import losses as losses_module
 from .. import metrics as metrics_module
 from .. import nest
-from ..context import scoped
 from ..errors import describe, suggest
 from ..losses import Loss
+from ..losses.base import quotient
 from ..metrics import Mean, Metric
 from ..tensor import dims
 from ..trackable import Trackable
@@ -142,8 +141,7 @@ class CompiledLoss(Trackable):
         for prediction, (name, loss, factor) in zip(predictions, bound, strict=True):
             if loss is None:
                 continue
-            value = loss(labels[name], prediction, weights[name])
-            amount = _amount(loss, labels[name], prediction, weights[name])
+            value, amount = _value_and_amount(loss, labels[name], prediction, weights[name])
             if self.by_output:
                 next(means).update_state(value, sample_weight=amount)
             else:
@@ -153,13 +151,12 @@ class CompiledLoss(Trackable):
         return total
 
 
-def _amount(loss: Loss, y_true: Any, y_pred: Any, sample_weight: Any) -> Any:
-    """What a batch's loss counts in a mean over batches: what it was divided by, up to a constant factor."""
-    exact = loss.reduction == "mean_with_sample_weight" or getattr(y_pred, "_mask", None) is not None
-    if exact and loss.reduction not in ("sum", "none", None):
-        with scoped(recorders=()):
-            return loss.total_and_count(y_true, y_pred, sample_weight)[1]
-    return math.prod(dims(y_pred)) if loss.reduction != "sum" else dims(y_pred)[0]
+def _value_and_amount(loss: Loss, y_true: Any, y_pred: Any, sample_weight: Any) -> tuple[Any, Any]:
+    """A batch's loss, and what it counts in a mean over batches: what it was divided by, if it is a mean itself."""
+    if type(loss).__call__ is not Loss.__call__ or loss.reduction in ("sum", "none", None):
+        return loss(y_true, y_pred, sample_weight), dims(y_pred)[0]
+    total, count = loss.total_and_count(y_true, y_pred, sample_weight)
+    return quotient(total, count), count
 
 
 def _begin(metrics: list[Any], fresh: bool) -> None:

@@ -93,7 +93,9 @@ def test_every_addition_is_refused(good):
 )
 def test_another_kind_of_file_is_refused(content, tmp_path):
     (tmp_path / "c").write_bytes(content)
-    with pytest.raises(CorruptCheckpointError, match="damaged header at byte 0: expected .*EAGERLY"):
+    with pytest.raises(
+        CorruptCheckpointError, match="damaged header at byte 0: no checkpoint of eagerly begins so: expected .*EAGERLY"
+    ):
         Checkpoint(v=filled(1)).restore(tmp_path / "c")
 
 

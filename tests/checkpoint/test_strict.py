@@ -337,3 +337,17 @@ def test_nothing_is_read_when_the_objects_differ(tmp_path, monkeypatch):
     monkeypatch.setattr(CheckpointFile, "read_values", lambda *_: pytest.fail("read values"))
     with pytest.raises(RestoreError):
         Checkpoint(v=filled(3)).restore(path)
+
+
+def test_an_object_without_a_name():
+    with pytest.raises(
+        ValueError, match=r"expected a name for each object, got float32\[\] .*Checkpoint\(model=model\)"
+    ):
+        Checkpoint(Variable(1.0))
+
+
+@pytest.mark.parametrize("only", [["agent"], 3])
+def test_only_is_one_path(tmp_path, only):
+    path = Checkpoint(agent=Variable(1.0)).save(tmp_path / "agent.h5")
+    with pytest.raises(ValueError, match="expected only to be one path such as 'gan/generator', got "):
+        Checkpoint(agent=Variable(2.0)).restore(path, only=only)

@@ -117,9 +117,9 @@ class CompiledLoss(Trackable):
             (name, loss, 1.0 if weight is None else weight)
             for name, loss, weight in zip(names, chosen, weights, strict=True)
         ]
-        labelled = [name for name, loss, _ in bound if loss is not None]
-        if len(labelled) > 1:
-            self.by_output = [Mean(name=f"{name}_loss") for name in labelled]
+        labeled = [name for name, loss, _ in bound if loss is not None]
+        if len(labeled) > 1:
+            self.by_output = [Mean(name=f"{name}_loss") for name in labeled]
             _begin(self.by_output, self._fresh)
         self._bound = bound
         return bound
@@ -128,14 +128,14 @@ class CompiledLoss(Trackable):
         """The weighted sum of the outputs' losses, None if no output has one."""
         self.amount = None
         bound = self._bound or self._bind(names)
-        labelled = [name for name, loss, _ in bound if loss is not None]
-        if not labelled:
+        labeled = [name for name, loss, _ in bound if loss is not None]
+        if not labeled:
             return None
         if y_true is None:
-            raise ValueError(f"The loss of {labelled} expected labels y, got None.")
+            raise ValueError(f"The loss of {labeled} expected labels y, got None.")
         predictions = flat_outputs(y_pred, names, "predictions")
-        labels = labels_of(y_true, names, labelled)
-        weights = _weights_for(sample_weight, names, labelled)
+        labels = labels_of(y_true, names, labeled)
+        weights = _weights_for(sample_weight, names, labeled)
         means = iter(self.by_output)
         total: Any = None
         for prediction, (name, loss, factor) in zip(predictions, bound, strict=True):

@@ -1,4 +1,4 @@
-"""Model: a layer that can be trained, saved and summarised; by subclassing, or from `Input` to outputs."""
+"""Model: a layer that can be trained and saved; by subclassing, or from `Input` to outputs."""
 
 from __future__ import annotations
 

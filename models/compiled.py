@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import numpy as np
+
 from .. import losses as losses_module
 from .. import metrics as metrics_module
 from .. import nest
@@ -96,6 +98,11 @@ class CompiledLoss(Trackable):
         self.by_output: list[Mean] = []
         self.amount: Any = None
         self._loss = nest.map_structure(_as_loss, loss)
+        for weight in nest.flatten(loss_weights):
+            if weight is not None and (isinstance(weight, bool) or not isinstance(weight, (int, float, np.number))):
+                raise ValueError(
+                    f"compile: expected numbers as loss_weights, got {weight!r}. Metrics come as metrics=."
+                )
         self._weights = nest.map_structure(lambda weight: None if weight is None else float(weight), loss_weights)
         self._bound: list[tuple[str, Loss | None, float]] | None = None
         self._fresh = False

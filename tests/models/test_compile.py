@@ -328,3 +328,12 @@ def test_a_metric_with_several_results():
     model = compiled(metrics=[Extremes()])
     made = results(model, Y)
     assert list(made) == ["loss", "low", "high"] and made["high"] == pytest.approx(float(np.max(model(X))))
+
+
+def test_metrics_in_the_place_of_loss_weights():
+    model = Sequential([Dense(1)])
+    with pytest.raises(
+        ValueError, match=r"compile: expected numbers as loss_weights, got 'mae'. Metrics come as metrics="
+    ):
+        model.compile("sgd", "mse", ["mae"])
+    assert not model.compiled

@@ -32,7 +32,8 @@ def report(entries: list[ObjectEntry], plan: Plan) -> str:
             more = [f"and {count - _MOST_LINES} more"] if count > _MOST_LINES else []
             parts.append("\n  ".join([title, *lines, *more]))
     files, objects = dict(missing), dict(extra)
-    for path, other in _near_misses(theirs, mine):
+    alike = {(path, other) for path in files for other in objects if entries[files[path]].kind == _kind(objects[other])}
+    for path, other in _near_misses(theirs, mine, alike):
         end = "" if entries[files[path]].tensor else "/..."
         other_end = "" if isinstance(objects[other], Variable) else "/..."
         parts.append(f"The file has {path}{end}, you have {other}{other_end}.")
@@ -45,6 +46,11 @@ def _count(tensors: list[str]) -> str:
 
 def _of_entry(entry: ObjectEntry, tensors: list[str]) -> str:
     return str(entry.tensor) if entry.tensor else f"{entry.kind} with {_count(tensors)}"
+
+
+def _kind(value: Any) -> str:
+    """A live object's class as a file names it; containers and Variables are too common to tell anything."""
+    return "" if isinstance(value, (Variable, list, tuple, dict)) else type(value).__name__
 
 
 def _of_object(value: Any, tensors: list[str]) -> str:
@@ -76,12 +82,14 @@ def _tensors_of_object(value: Any) -> list[str]:
     return sorted(tensors)
 
 
-def _near_misses(theirs: dict[str, list[str]], mine: dict[str, list[str]]) -> list[tuple[str, str]]:
-    """Pairs of paths that probably mean the same: the same tensors below them, or a similar name in one place."""
+def _near_misses(
+    theirs: dict[str, list[str]], mine: dict[str, list[str]], alike: set[tuple[str, str]]
+) -> list[tuple[str, str]]:
+    """Pairs of paths that probably mean the same: equal tensors below, or in one place a similar name or one class."""
     pairs = []
     free = dict(mine)
     for path, tensors in theirs.items():
-        scores = {other: _likeness(path, tensors, other, free[other]) for other in free}
+        scores = {other: _likeness(path, tensors, other, free[other], (path, other) in alike) for other in free}
         best = max(scores, key=lambda other: scores[other], default=None)
         if best is not None and scores[best] >= 1:
             pairs.append((path, best))
@@ -89,8 +97,9 @@ def _near_misses(theirs: dict[str, list[str]], mine: dict[str, list[str]]) -> li
     return pairs
 
 
-def _likeness(path: str, tensors: list[str], other: str, other_tensors: list[str]) -> float:
+def _likeness(path: str, tensors: list[str], other: str, other_tensors: list[str], one_class: bool) -> float:
     (folder, _, name), (other_folder, _, other_name) = path.rpartition("/"), other.rpartition("/")
     same_tensors = bool(tensors) and tensors == other_tensors
     similar = difflib.SequenceMatcher(None, name.lower(), other_name.lower()).ratio()
-    return same_tensors + (folder == other_folder and similar >= 0.6) + similar / 2 + (folder == other_folder) / 4
+    here = folder == other_folder
+    return same_tensors + (here and (similar >= 0.6 or one_class)) + similar / 2 + here / 4

@@ -351,3 +351,12 @@ def test_only_is_one_path(tmp_path, only):
     path = Checkpoint(agent=Variable(1.0)).save(tmp_path / "agent.h5")
     with pytest.raises(ValueError, match="expected only to be one path such as 'gan/generator', got "):
         Checkpoint(agent=Variable(2.0)).restore(path, only=only)
+
+
+def test_another_name_for_an_object_of_the_same_class_is_suggested(tmp_path):
+    path = Checkpoint(model=filled(1), counter=Counter()).save(tmp_path / "c.h5")
+    with pytest.raises(RestoreError, match=r"The file has counter/\.\.\., you have steps/\.\.\."):
+        Checkpoint(model=filled(1), steps=Counter()).restore(path)
+    with pytest.raises(RestoreError) as caught:
+        Checkpoint(model=filled(1), steps=Momentum()).restore(path)
+    assert "The file has" not in str(caught.value)

@@ -10,7 +10,7 @@ from typing import Any
 
 from .. import dimensions, ops
 from ..errors import Mismatch, describe
-from ..ops.nn import EPSILON
+from ..ops.crossentropy import EPSILON
 from ..tensor import Tensor, TensorLike, dims
 from .base import FunctionLoss
 from .functions import class_labels, elementwise, vectorwise

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from .. import ops
-from ..ops.nn import EPSILON
+from ..ops.crossentropy import EPSILON
 from ..tensor import Tensor, TensorLike
 from .base import FunctionLoss
 from .functions import elementwise

@@ -139,6 +139,11 @@ def _concatenate_back(wanted: Any, g: Any, y: Any, *xs: Any, axis: int) -> Any:
 concatenate.defvjp_all(_concatenate_back)
 
 
+def concatenated(xs: Sequence[TensorLike], axis: int = 0) -> Any:
+    """The tensors one after another along an existing axis."""
+    return concatenate(*xs, axis=axis)
+
+
 def stack(x: Sequence[TensorLike], axis: int = 0) -> Any:
     """The tensors as slices of a new axis."""
     return concatenate(*(expand_dims(item, axis) for item in x), axis=axis)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 import eagerly.random  # noqa: F401 - registers the random primitives
-from domains import DOMAINS, FLOATS
+from domains import DOMAINS
+from domains.values import FLOATS
 from eagerly import dtypes, nest
 from eagerly.dimensions import Dim, unknown
 from eagerly.primitive import REGISTRY

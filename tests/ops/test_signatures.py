@@ -1,129 +1,17 @@
 """The arguments of operations and random functions: names, order and defaults as in Keras 3.15."""
 
 import inspect
+import json
+from pathlib import Path
 
 import pytest
 
 from eagerly import activations, constraints, initializers, ops, random, regularizers
-from public_ops import public_names
+from public_ops import find, public_names
 
-# What `keras.ops` and `keras.random` of 3.15 say.
-OPS = {
-    "abs": "x",
-    "absolute": "x",
-    "add": "x1, x2",
-    "all": "x, axis=None, keepdims=False",
-    "any": "x, axis=None, keepdims=False",
-    "arange": "start, stop=None, step=None, dtype=None",
-    "argmax": "x, axis=None, keepdims=False",
-    "argmin": "x, axis=None, keepdims=False",
-    "array": "x, dtype=None",
-    "batch_normalization": "x, mean, variance, axis, offset=None, scale=None, epsilon=0.001",
-    "binary_crossentropy": "target, output, from_logits=False",
-    "broadcast_to": "x, shape",
-    "cast": "x, dtype",
-    "categorical_crossentropy": "target, output, from_logits=False, axis=-1",
-    "ceil": "x",
-    "clip": "x, x_min, x_max",
-    "concatenate": "xs, axis=0",
-    "conv": "inputs, kernel, strides=1, padding='valid', data_format=None, dilation_rate=1",
-    "conv_transpose": "inputs, kernel, strides=1, padding='valid', output_padding=None, data_format=None, "
-    "dilation_rate=1",
-    "convert_to_tensor": "x, dtype=None, sparse=None, ragged=None",
-    "cos": "x",
-    "divide": "x1, x2",
-    "divide_no_nan": "x1, x2",
-    "elu": "x, alpha=1.0",
-    "equal": "x1, x2",
-    "exp": "x",
-    "expand_dims": "x, axis",
-    "expm1": "x",
-    "eye": "N, M=None, k=0, dtype=None",
-    "floor": "x",
-    "floor_divide": "x1, x2",
-    "full": "shape, fill_value, dtype=None",
-    "full_like": "x, fill_value, dtype=None",
-    "greater": "x1, x2",
-    "greater_equal": "x1, x2",
-    "hard_sigmoid": "x",
-    "hard_silu": "x",
-    "hard_swish": "x",
-    "hard_tanh": "x",
-    "identity": "n, dtype=None",
-    "isfinite": "x",
-    "isinf": "x",
-    "isnan": "x",
-    "leaky_relu": "x, negative_slope=0.2",
-    "less": "x1, x2",
-    "less_equal": "x1, x2",
-    "linspace": "start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis=0",
-    "log": "x",
-    "log1p": "x",
-    "log_sigmoid": "x",
-    "log_softmax": "x, axis=-1",
-    "logical_and": "x1, x2",
-    "logical_not": "x",
-    "logical_or": "x1, x2",
-    "logical_xor": "x1, x2",
-    "logsumexp": "x, axis=None, keepdims=False",
-    "matmul": "x1, x2",
-    "max": "x, axis=None, keepdims=False, initial=None",
-    "max_pool": "inputs, pool_size, strides=None, padding='valid', data_format=None",
-    "maximum": "x1, x2",
-    "mean": "x, axis=None, keepdims=False",
-    "min": "x, axis=None, keepdims=False, initial=None",
-    "minimum": "x1, x2",
-    "mod": "x1, x2",
-    "moments": "x, axes, keepdims=False, synchronized=False",
-    "multiply": "x1, x2",
-    "ndim": "x",
-    "negative": "x",
-    "not_equal": "x1, x2",
-    "one_hot": "x, num_classes, axis=-1, dtype=None, sparse=False",
-    "ones": "shape, dtype=None",
-    "ones_like": "x, dtype=None",
-    "power": "x1, x2",
-    "relu": "x",
-    "relu6": "x",
-    "reshape": "x, newshape",
-    "round": "x, decimals=0",
-    "selu": "x",
-    "shape": "x",
-    "sigmoid": "x",
-    "sign": "x",
-    "silu": "x",
-    "sin": "x",
-    "softmax": "x, axis=-1",
-    "softplus": "x",
-    "softsign": "x",
-    "sparse_categorical_crossentropy": "target, output, from_logits=False, axis=-1",
-    "sqrt": "x",
-    "square": "x",
-    "squeeze": "x, axis=None",
-    "stack": "x, axis=0",
-    "stop_gradient": "variable",
-    "subtract": "x1, x2",
-    "sum": "x, axis=None, keepdims=False",
-    "swish": "x",
-    "take": "x, indices, axis=None",
-    "take_along_axis": "x, indices, axis=None",
-    "tanh": "x",
-    "transpose": "x, axes=None",
-    "true_divide": "x1, x2",
-    "var": "x, axis=None, keepdims=False",
-    "where": "condition, x1=None, x2=None",
-    "zeros": "shape, dtype=None",
-    "zeros_like": "x, dtype=None",
-}
-RANDOM = {
-    "SeedGenerator": "seed=None, name=None, **kwargs",
-    "dropout": "inputs, rate, noise_shape=None, seed=None",
-    "normal": "shape, mean=0.0, stddev=1.0, dtype=None, seed=None",
-    "randint": "shape, minval, maxval, dtype='int32', seed=None",
-    "shuffle": "x, axis=0, seed=None",
-    "truncated_normal": "shape, mean=0.0, stddev=1.0, dtype=None, seed=None",
-    "uniform": "shape, minval=0.0, maxval=1.0, dtype=None, seed=None",
-}
+# What `keras.ops`, `keras.ops.image` and `keras.random` of 3.15 say.
+KERAS = json.loads((Path(__file__).parent.parent / "keras_signatures.json").read_text(encoding="utf-8"))
+OPS, RANDOM = KERAS["ops"], KERAS["random"]
 # What we have beside them, or with other arguments, and why.
 OURS = {
     "ops.dense": (
@@ -155,13 +43,20 @@ NAMES = [f"ops.{name}" for name in sorted(public_names())] + [f"random.{name}" f
 def test_arguments_are_those_of_keras(name):
     module, _, short = name.partition(".")
     expected = OURS[name][0] if name in OURS else {"ops": OPS, "random": RANDOM}[module][short]
-    assert arguments(getattr({"ops": ops, "random": random}[module], short)) == expected
+    assert arguments(find(short) if module == "ops" else getattr(random, short)) == expected
 
 
-def test_the_tables_list_nothing_else():
+def test_all_that_keras_offers_is_here():
     keras = {f"ops.{name}" for name in OPS} | {f"random.{name}" for name in RANDOM}
     assert keras | set(OURS) == set(NAMES)
     assert all(OURS[name][0] != OPS.get(name[4:]) and OURS[name][1] for name in OURS)
+
+
+@pytest.mark.parametrize("name", ["numpy", "nn", "linalg"])
+def test_a_namespace_offers_what_ops_offers(name):
+    for member, value in vars(getattr(ops, name)).items():
+        if not member.startswith("_") and callable(value):
+            assert getattr(ops, member) is value
 
 
 @pytest.mark.parametrize("module", [activations, constraints, initializers, random, regularizers])
@@ -177,4 +72,4 @@ def test_a_module_offers_what_it_defines_and_nothing_that_it_imports(module):
 
 def test_operations_offer_nothing_that_they_import():
     for name in public_names():
-        assert getattr(ops, name).__module__ == "eagerly.ops", name
+        assert find(name).__module__.startswith("eagerly.ops"), name

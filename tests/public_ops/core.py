@@ -1,46 +1,10 @@
-"""How to call each public operation, and what NumPy says the result is.
-
-`shapes` are built from two sizes, integers or unknown dimensions, so that one row tests values and symbolic shapes. An
-operation without a row fails `ops/test_numpy_oracle.py`.
-"""
-
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+"""How to call arithmetic, reductions, moves, products and the first nn operations."""
 
 import numpy as np
 
-from domains import below, nonzero, positive, real, truth
+from domains.values import below, nonzero, positive, real, truth
 from eagerly import ops
-
-
-@dataclass(frozen=True)
-class Row:
-    """One way to call an operation.
-
-    shapes: from two sizes to the shapes of the tensors.
-    call: from the tensors to the result.
-    reference: from float64 arrays to the result; None where another file checks values.
-    values: how the tensors are drawn, the last entry for all further ones.
-    """
-
-    shapes: Callable[[Any, Any], list[Any]]
-    call: Callable[..., Any]
-    reference: Callable[..., Any] | None
-    values: tuple[Callable[..., Any], ...] = (real,)
-
-    def draw(self, rng, n, m, dtype="float32"):
-        """Arrays to call with."""
-        last = len(self.values) - 1
-        return [self.values[min(i, last)](rng, shape, dtype) for i, shape in enumerate(self.shapes(n, m))]
-
-
-def one(n, m):
-    return [(n, m)]
-
-
-def two(n, m):
-    return [(n, m), (m,)]
+from public_ops.rows import Row, binary, one, reduction, two, unary
 
 
 def sigmoid(x):
@@ -53,31 +17,6 @@ def softmax(x, axis=-1):
 
 def elu(x, alpha=1.0):
     return np.where(x > 0, x, alpha * (np.exp(x) - 1))
-
-
-def unary(name, reference=None, values=(real,)):
-    return Row(one, getattr(ops, name), reference or getattr(np, name), values)
-
-
-def binary(name, reference=None, values=(real,)):
-    return Row(two, getattr(ops, name), reference or getattr(np, name), values)
-
-
-def as_numpy(options):
-    """Options as NumPy wants them: no lists."""
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
-
-
-def reduction(name, *rows):
-    function, reference = getattr(ops, name), getattr(np, name)
-    return [
-        Row(
-            lambda n, m: [(n, m, 2)],
-            lambda x, options=options: function(x, **options),
-            lambda x, options=options: reference(x, **as_numpy(options)),
-        )
-        for options in ({}, {"axis": 1}, {"axis": -1, "keepdims": True}, *rows)
-    ]
 
 
 SEVERAL = ({"axis": (0, 2)}, {"axis": [1, -1], "keepdims": True})
@@ -347,10 +286,3 @@ ALIASES = {
     "swish": "silu",
     "hard_swish": "hard_silu",
 }
-OTHERS = {"shape", "ndim"}  # they give Python values
-CALLS = [(name, i) for name, rows in ROWS.items() for i in range(len(rows))]
-
-
-def public_names():
-    """The operations that `eagerly.ops` offers."""
-    return {name for name, value in vars(ops).items() if not name.startswith("_") and callable(value)}

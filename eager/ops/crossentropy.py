@@ -1,0 +1,91 @@
+"""Cross-entropies of labels and predictions, for each example; labels are never broadcast."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import dimensions, dtypes
+from ..errors import Mismatch, describe
+from ..primitive import cast
+from ..tensor import AbstractTensor, TensorLike, dims
+from . import arrays, creation, reductions, rules
+from .elementwise import absolute, clip, exp, log, log1p, maximum
+from .nonlinear import log_softmax
+
+EPSILON = 1e-7  # Keras's backend.epsilon(): how far from 0 and 1 probabilities are kept
+
+
+def _check_same_shape(target: Any, output: Any, name: str) -> None:
+    a, b = dims(target), dims(output)
+    if len(a) != len(b) or any(dimensions.same(m, n) is False for m, n in zip(a, b, strict=True)):
+        raise ValueError(
+            f"{name}: expected target and output of one shape, "
+            f"got target {describe(target)} and output {describe(output)}."
+        )
+
+
+def binary_crossentropy(target: TensorLike, output: TensorLike, from_logits: bool = False) -> Any:
+    """-target · log(output) - (1 - target) · log(1 - output), elementwise."""
+    _check_same_shape(target, output, "binary_crossentropy")
+    if from_logits:
+        return maximum(output, 0) - output * target + log1p(exp(-absolute(output)))
+    output = clip(output, EPSILON, 1 - EPSILON)
+    return -(target * log(output) + (1.0 - target) * log(1.0 - output))
+
+
+def categorical_crossentropy(target: TensorLike, output: TensorLike, from_logits: bool = False, axis: int = -1) -> Any:
+    """-sum(target · log(output)) along the axis of classes; probabilities are scaled to sum 1."""
+    _check_same_shape(target, output, "categorical_crossentropy")
+    if from_logits:
+        return -reductions.sum(target * log_softmax(output, axis), axis=axis)
+    output = output / reductions.sum(output, axis=axis, keepdims=True)
+    return -reductions.sum(target * log(clip(output, EPSILON, 1 - EPSILON)), axis=axis)
+
+
+def _check_labels(name: str, labels: Any, classes: Any) -> None:
+    """Refuses labels that are no class; symbols, which have no values, pass."""
+    if isinstance(labels, AbstractTensor):
+        return
+    values = np.asarray(labels)
+    if not values.size:
+        return
+    whole = values.dtype.kind in "iub" or bool((values == np.floor(values)).all())
+    if whole and values.min() >= 0 and values.max() < classes:
+        return
+    wrong = ~((values >= 0) & (values < classes) & (values == np.floor(values)))
+    at = tuple(int(i) for i in np.argwhere(wrong)[0])
+    label = values[at].item()
+    raise Mismatch(
+        name,
+        f"expected integer labels in [0, {classes}), for the {classes} classes of the predictions, got "
+        f"{label if label % 1 else int(label)} at {at}. Labels count from 0; a loss's ignore_class leaves one out.",
+    )
+
+
+def sparse_categorical_crossentropy(
+    target: TensorLike, output: TensorLike, from_logits: bool = False, axis: int = -1
+) -> Any:
+    """-log(output[target]) along the axis of classes, for integer targets of one axis less than the output.
+
+    Raises:
+      ValueError: if the shapes do not belong together, the output is no float, or a target is no class.
+    """
+    axis = rules.normalize_axis(axis, len(dims(output)))
+    classes = dims(output)[axis]
+    if len(dims(target)) == len(dims(output)) and dimensions.same(dims(target)[axis], 1):
+        target = arrays.squeeze(target, axis)
+    rows = AbstractTensor(rules.reduced_shape(dims(output), axis, False), output.dtype)
+    _check_same_shape(target, rows, f"sparse_categorical_crossentropy (classes along axis {axis})")
+    _check_labels("sparse_categorical_crossentropy", target, classes)
+    target = cast(target, dtype=dtypes.INTX)
+    if not dtypes.is_float(output.dtype):
+        raise ValueError(f"sparse_categorical_crossentropy: expected floating-point output, got {describe(output)}.")
+    if from_logits:
+        logs = log_softmax(output, axis)
+    else:
+        output = output / reductions.sum(output, axis=axis, keepdims=True)
+        logs = log(clip(output, EPSILON, 1 - EPSILON))
+    chosen = creation.one_hot(target, classes, axis=axis, dtype=output.dtype)
+    return -reductions.sum(logs * chosen, axis=axis)

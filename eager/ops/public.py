@@ -1,7 +1,7 @@
 """What turns an operation of a family into the public one: it takes anything array-like and always gives Tensors.
 
-The leading parameters annotated `TensorLike` are data and get converted; a call on abstract tensors becomes a node of
-the functional graph. Inside a family the bare functions call each other, so that gradient rules stay on arrays.
+The parameters annotated `TensorLike` are data and get converted, `*operands` too; a call on abstract tensors becomes a
+node of the functional graph. Inside a family the bare functions call each other, so that gradient rules stay on arrays.
 """
 
 from __future__ import annotations
@@ -25,9 +25,14 @@ def public(function: Callable[P, Any], name: str | None = None) -> Callable[P, T
     target = function.implementation if isinstance(function, Primitive) else function
     code = target.__code__  # type: ignore[attr-defined]
     names = code.co_varnames[: code.co_argcount]
+    variadic = bool(code.co_flags & inspect.CO_VARARGS)
     kinds = [str(target.__annotations__.get(name, "")) for name in names]
-    count = next((i for i, kind in enumerate(kinds) if "TensorLike" not in kind), len(kinds))
-    nested = frozenset(i for i in range(count) if "Sequence" in kinds[i])
+    data_places = frozenset(i for i, kind in enumerate(kinds) if "TensorLike" in kind)
+    nested = frozenset(i for i in data_places if "Sequence" in kinds[i])
+    count = next((i for i in range(len(kinds)) if i not in data_places), len(kinds))
+    leading = frozenset(names[:count])
+    trailing = frozenset(names[i] for i in data_places if i >= count)  # data that stands after an option
+    first_trailing = len(names) if variadic else next((i for i in sorted(data_places) if i >= count), 1 << 30)
     by_keyword = names[count:] if isinstance(function, Primitive) else ()
     signature: list[inspect.Signature] = []  # made when a call first gives data by name
 
@@ -39,19 +44,26 @@ def public(function: Callable[P, Any], name: str | None = None) -> Callable[P, T
 
     def run(*args: Any, **kwargs: Any) -> Any:
         data = [_convert(x, i in nested) for i, x in enumerate(args[:count])]
-        return call(_with_tensor(data), args[count:], kwargs)
+        rest = args[count:]
+        if len(args) > first_trailing:
+            rest = tuple(
+                _convert(x, i in nested) if i in data_places or i >= len(names) else x
+                for i, x in enumerate(rest, count)
+            )
+        return call(_with_tensor(data), rest, kwargs)
 
     @functools.wraps(target)
     def operation(*args: Any, **kwargs: Any) -> Any:
-        if len(args) >= count and _ready(args[:count]):
+        by_name = bool(kwargs) and not (kwargs.keys().isdisjoint(leading) and kwargs.keys().isdisjoint(trailing))
+        if count <= len(args) <= first_trailing and not by_name and _ready(args[:count]):
             return call(args[:count], args[count:], kwargs)
-        if kwargs and not kwargs.keys().isdisjoint(names[:count]):
+        if by_name:
             if not signature:
                 signature.append(inspect.signature(target))
             bound = signature[0].bind(*args, **kwargs)
             bound.apply_defaults()
-            args, kwargs = tuple(bound.arguments.values()), {}
-        for x in args[:count]:
+            args, kwargs = bound.args, bound.kwargs
+        for x in args:
             if type(x) is AbstractTensor or (type(x) in (list, tuple) and symbolic.symbols(x)):
                 return symbolic.call(operation, run, args, kwargs)
         return run(*args, **kwargs)

@@ -10,6 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from . import ops as ops
 from .errors import suggest as _suggest
+from .gradients import custom_gradient as custom_gradient
+from .gradients import gradients_function as gradients_function
+from .gradients import hvp as hvp
+from .gradients import implicit_gradients as implicit_gradients
+from .gradients import implicit_value_and_gradients as implicit_value_and_gradients
+from .gradients import jvp as jvp
+from .gradients import recompute_grad as recompute_grad
+from .gradients import value_and_gradients_function as value_and_gradients_function
+from .slices import IndexedSlices as IndexedSlices
 from .tape import GradientTape as GradientTape
 from .tensor import Tensor as Tensor
 from .variable import Variable as Variable

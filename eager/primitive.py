@@ -38,6 +38,8 @@ class Primitive(Generic[P]):
       promote: from the operands to the dtype that all are cast to first, or None to leave them as they are.
     """
 
+    custom = False  # whether the gradient is a user's own
+
     def __init__(
         self,
         implementation: Callable[P, Any],
@@ -60,6 +62,7 @@ class Primitive(Generic[P]):
         self.promote = promote
         self.rules: tuple[Rule | None, ...] = ()
         self.rule_for_all: Rule | None = None
+        self.row_rule: Rule | None = None
         self.differentiable: bool | None = None
         if self.name in REGISTRY:
             raise ValueError(f"Primitive {self.name!r} is defined twice.")
@@ -74,6 +77,13 @@ class Primitive(Generic[P]):
         """One rule `(wanted, g, y, *inputs, **params)` for all inputs, told which gradients are wanted."""
         self.rule_for_all = rule
         self.differentiable = True
+
+    def defrows(self, rule: Rule) -> None:
+        """One rule `(g, *inputs, **params)` for the gradient of a Variable that is the first input.
+
+        It gives IndexedSlices for that and None for the others, or None where the gradient is not row-sparse.
+        """
+        self.row_rule = rule
 
     def vjp(
         self, wanted: tuple[bool, ...], g: Any, y: Any, inputs: tuple[Any, ...], params: dict[str, Any]

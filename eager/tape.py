@@ -2,23 +2,37 @@
 
 A record is kept only if one of its inputs is tracked; tracking is by object, held strongly, so that an `id` never
 outlives its tensor. The rules are operations: if another recorder listens while a gradient is computed they run
-on Tensors and are recorded (higher order), else on bare arrays.
+on Tensors and are recorded (higher order), else on bare arrays. What ends a gradient is noted too, for `explain`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import weakref
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
-from . import dtypes, nest, recorder
+import numpy as np
+
+from . import dtypes, explanation, nest, recorder, slices
 from .context import context, quiet
+from .dimensions import Size, known, product
 from .errors import GradientError, describe
-from .ops import creation
+from .frames import Line, user_line
+from .ops import arrays, creation
 from .primitive import Primitive, cast
-from .tensor import AbstractTensor, Operand, Tensor, wrap
+from .tensor import AbstractTensor, Operand, Tensor, dims, wrap
 
-Record = tuple[Primitive[...], tuple[Any, ...], dict[str, Any], Any]
+
+class Place(NamedTuple):
+    """Where an operation ran: the layers around it, and the user's line if the tape looks for bugs."""
+
+    scope: tuple[Any, ...]
+    line: Line | None = None
+
+
+# One operation with all that its gradient needs; the last is the scope alone, or a Place.
+Record = tuple[Primitive[...], tuple[Any, ...], dict[str, Any], Any, Any]
 
 
 class GradientTape(recorder.Recorder):
@@ -27,6 +41,8 @@ class GradientTape(recorder.Recorder):
     Args:
       persistent: whether `gradient` may be called more than once; the records are kept as long as the tape.
       watch_accessed_variables: whether trainable Variables are watched when read.
+      debug: whether every operation is kept, with the line of code that ran it, so that `explain` and errors name it.
+        It costs time and memory.
 
     Raises:
       GradientError: if `gradient` is called twice on a tape that is not persistent.
@@ -41,25 +57,33 @@ class GradientTape(recorder.Recorder):
 
     __slots__ = (
         "_active",
+        "_debug",
+        "_ends",
+        "_exits",
         "_persistent",
         "_read_before",
         "_reads",
         "_records",
+        "_remains",
         "_tracked",
         "_used",
         "_watch_accessed",
         "_watched",
     )
 
-    def __init__(self, persistent: bool = False, watch_accessed_variables: bool = True):
+    def __init__(self, persistent: bool = False, watch_accessed_variables: bool = True, *, debug: bool = False):
         self._persistent = persistent
         self._watch_accessed = watch_accessed_variables
+        self._debug = debug
         self._active = False
         self.reset()
 
     def reset(self) -> None:
         """Forgets everything recorded so far."""
         self._records: list[Record] = []
+        self._ends: list[explanation.End] = []
+        self._exits: list[explanation.Exit] = []
+        self._remains: explanation.Account | None = None
         self._tracked: dict[int, Any] = {}
         self._watched: dict[int, Any] = {}
         self._reads: dict[int, tuple[Any, dict[int, Any]]] = {}
@@ -126,17 +150,71 @@ class GradientTape(recorder.Recorder):
             if id(x) in tracked:
                 break
         else:
+            if self._debug:
+                self._end(primitive, inputs, outputs, untracked=True)
             return
         if not primitive.differentiable:
             if primitive.differentiable is None:
                 raise GradientError(f"{primitive!r} has no gradient rule: give it one, or say so with defvjp(None).")
+            self._end(primitive, inputs, outputs)
             return
-        self._records.append((primitive, inputs, params, outputs))
+        place = Place(context.scope, user_line()) if self._debug else context.scope
+        self._records.append((primitive, inputs, params, outputs, place))
         if type(outputs) is not tuple:
             tracked[id(outputs)] = outputs
         else:
             for output in outputs[: primitive.outputs]:
                 tracked[id(output)] = output
+
+    def _end(self, primitive: Primitive[...], inputs: Any, outputs: Any, untracked: bool = False) -> None:
+        """Notes an operation that carries no gradient on; its tensors are held only if every operation is kept."""
+        results = outputs if type(outputs) is tuple else (outputs,)
+        place = Place(context.scope, user_line() if self._debug else None)
+        ids = tuple(id(x) for x in inputs if untracked or id(x) in self._tracked)
+        held = (*results, *inputs) if self._debug else tuple(map(weakref.ref, results))
+        order, dtype = len(self._records), results[0].dtype
+        self._ends.append(
+            explanation.End(primitive, ids, tuple(map(id, results)), place, order, dtype, held, untracked)
+        )
+
+    def leave(self, operand: Any, door: str) -> None:
+        """Notes that the values of something tracked leave for Python or NumPy, where no tape follows."""
+        if self._debug or id(operand) in self._tracked or not isinstance(operand, Tensor):
+            line = user_line() if self._debug else None
+            self._exits.append(explanation.Exit(operand, door, Place(context.scope, line)))
+
+    def explain(self, target: Any, source: Any) -> str:
+        """Why `gradient(target, source)` is None, or along which operations it flows, in words.
+
+        Works before and after `gradient`; after that of a tape that is not persistent, for the targets and the sources
+        that it was asked for. With `GradientTape(debug=True)` it knows every operation and its line of code.
+
+        Raises:
+          GradientError: for anything but tensors and Variables, or if the tape no longer knows.
+
+        >>> x = Variable(3.0, name="x")
+        >>> with GradientTape() as tape:
+        ...     y = ops.stop_gradient(x * x)
+        >>> print(tape.explain(y, x))
+        The gradient of float32[] with respect to Variable 'x' is None: stop_gradient stopped it, after multiply.
+        """
+        for role, leaf in (("target", target), ("source", source)):
+            if not isinstance(leaf, Operand):
+                raise GradientError(
+                    f"explain: expected a Tensor or a Variable as {role}, got {describe(leaf)}. Values that left "
+                    "through NumPy or Python numbers carry no gradient."
+                )
+        account = self._remains or self._account()
+        if self._remains is not None and not account.knows(target, source):
+            raise GradientError(
+                "explain: this GradientTape has given its gradient and forgotten the rest. Ask for a target and a "
+                "source of that gradient, or use GradientTape(persistent=True)."
+            )
+        return account.explain(target, source)
+
+    def _account(self) -> explanation.Account:
+        reads = {key: tuple(values) for key, (_, values) in self._reads.items()}
+        return explanation.account(self._records, self._ends, self._exits, reads, self._tracked, self._watched)
 
     def gradient(
         self, target: Any, sources: Any, output_gradients: Any = None, unconnected_gradients: str = "none"
@@ -152,6 +230,18 @@ class GradientTape(recorder.Recorder):
         Raises:
           GradientError: for an integer target, a source that is no tensor, or a second call without `persistent`.
         """
+        leaves = self._sources(sources, unconnected_gradients)
+        seeds = self._seeds(nest.flatten(target), output_gradients)
+        if not self._persistent:
+            self._active = False
+            recorder.stop(self)
+        with quiet():
+            results = self._gradients(seeds, leaves, unconnected_gradients)
+        self._finish([target for target, _ in seeds], leaves, results)
+        return nest.pack(sources, results)
+
+    def _sources(self, sources: Any, unconnected_gradients: str) -> list[Any]:
+        """The sources of a gradient that may be asked for."""
         if self._used:
             raise GradientError(
                 "A GradientTape that is not persistent gives one gradient, and this one was asked already. "
@@ -163,22 +253,107 @@ class GradientTape(recorder.Recorder):
         for leaf in leaves:
             if not isinstance(leaf, Operand):
                 raise GradientError(f"gradient: expected Tensors or Variables as sources, got {describe(leaf)}.")
-        seeds = self._seeds(nest.flatten(target), output_gradients)
+        return leaves
+
+    def _gradients(self, seeds: list[tuple[Any, Any]], leaves: list[Any], unconnected_gradients: str) -> list[Any]:
+        """The gradient of each source for the seeds: a tensor, or None if there is none and none is made up."""
+        gradients = self._replay(seeds, leaves, not context.recorders)
+        results = [self._of_source(leaf, gradients) for leaf in leaves]
+        if unconnected_gradients == "zero":
+            results = [creation.zeros_like(x) if g is None else g for x, g in zip(leaves, results, strict=True)]
+        return [g if g is None or isinstance(g, Operand) else wrap(g) for g in results]
+
+    def _finish(self, targets: list[Any], sources: list[Any], results: list[Any]) -> None:
+        """Forgets all, if the tape gives one gradient only, but what explains the gradients that are None."""
+        if self._persistent:
+            return
+        remains = None
+        if any(g is None for g in results):
+            remains = self._account().about(targets, sources)
+        read = self.watched_variables()
+        self.reset()
+        self._used, self._read_before, self._remains = True, read, remains
+
+    def jacobian(self, target: Any, sources: Any, unconnected_gradients: str = "none") -> Any:
+        """d target[i] / d source[j] for all elements: the target's shape followed by the source's, for each source.
+
+        One backward pass for each element of the target.
+
+        Args:
+          target: one floating-point tensor.
+          sources: Variables or watched tensors, in any structure; the result has the same one.
+          unconnected_gradients: what an unrelated source gets: "none" (None) or "zero" (zeros).
+
+        Raises:
+          GradientError: as `gradient`; and for a target of unknown size.
+
+        >>> x = Variable([1.0, 2.0])
+        >>> with GradientTape() as tape:
+        ...     y = x * x
+        >>> tape.jacobian(y, x).tolist()
+        [[2.0, 0.0], [0.0, 4.0]]
+        """
+        leaves = self._sources(sources, unconnected_gradients)
+        rows = self._rows("jacobian", target, leaves, (), unconnected_gradients)
+        results = [
+            _stacked([row[i] for row in rows], 0, (*dims(target), *dims(leaf)), leaf) for i, leaf in enumerate(leaves)
+        ]
+        self._finish([target], leaves, results)
+        return nest.pack(sources, results)
+
+    def batch_jacobian(self, target: Any, source: Any, unconnected_gradients: str = "none") -> Any:
+        """d target[b, i] / d source[b, j] for each example b: [batch, *target.shape[1:], *source.shape[1:]].
+
+        Meant for targets whose rows depend on the source's row of the same number alone: one backward pass for each
+        element of a row, instead of one for each element.
+
+        Args:
+          target: a floating-point tensor [batch, ...].
+          source: a Variable or watched tensor [batch, ...].
+          unconnected_gradients: what an unrelated source gets: "none" (None) or "zero" (zeros).
+
+        Raises:
+          GradientError: as `gradient`; and if the target is not of known size.
+          ValueError: if the first axes differ.
+
+        >>> x = Variable([[1.0, 2.0], [3.0, 4.0]])
+        >>> with GradientTape() as tape:
+        ...     y = x * x
+        >>> tape.batch_jacobian(y, x).tolist()
+        [[[2.0, 0.0], [0.0, 4.0]], [[6.0, 0.0], [0.0, 8.0]]]
+        """
+        leaves = self._sources([source], unconnected_gradients)
+        if not isinstance(target, Operand) or not dims(target) or dims(target)[:1] != dims(source)[:1]:
+            raise ValueError(
+                f"batch_jacobian: expected target and source with one first axis, got target {describe(target)} and "
+                f"source {describe(source)}."
+            )
+        batch, *inner = dims(target)
+        columns = [row[0] for row in self._rows("batch_jacobian", target, leaves, (batch,), unconnected_gradients)]
+        result = _stacked(columns, 1, (batch, *inner, *dims(source)[1:]), source)
+        self._finish([target], leaves, [result])
+        return result
+
+    def _rows(
+        self, name: str, target: Any, sources: list[Any], batch: tuple[Size, ...], unconnected_gradients: str
+    ) -> list[list[Any]]:
+        """The gradients of the target's elements one after the other; those at one place of all rows count as one."""
+        shape = dims(target) if isinstance(target, Operand) else ()
+        inner = shape[len(batch) :]
+        if not known(shape):
+            raise GradientError(f"{name}: expected a target of known size, got {describe(target)}.")
         if not self._persistent:
             self._active = False
             recorder.stop(self)
-        bare = not context.recorders
+        count = int(product(inner))
+        rows = []
         with quiet():
-            gradients = self._replay(seeds, leaves, bare)
-            results = [self._of_source(leaf, gradients) for leaf in leaves]
-            if unconnected_gradients == "zero":
-                results = [creation.zeros_like(x) if g is None else g for x, g in zip(leaves, results, strict=True)]
-        if not self._persistent:
-            read = self.watched_variables()
-            self.reset()
-            self._used, self._read_before = True, read
-        results = [g if g is None or isinstance(g, Operand) else wrap(g) for g in results]
-        return nest.pack(sources, results)
+            for place in range(count):
+                weights = np.zeros((*batch, count), target.dtype)
+                weights[..., place] = 1
+                seeds = self._seeds([target], [wrap(weights.reshape(shape))])
+                rows.append(self._gradients(seeds, sources, unconnected_gradients))
+        return rows
 
     def _seeds(self, targets: list[Any], output_gradients: Any) -> list[tuple[Any, Any]]:
         weights = [None] * len(targets) if output_gradients is None else nest.flatten(output_gradients)
@@ -215,7 +390,10 @@ class GradientTape(recorder.Recorder):
         gradients: dict[int, Any] = {}
         for tensor, seed in seeds:
             _accumulate(gradients, id(tensor), unwrap(seed))
-        for primitive, inputs, params, outputs in reversed(tuple(self._records)):
+        of_variables = {
+            key for variable, values in self._reads.values() if id(variable) in wanted_ids for key in values
+        }
+        for primitive, inputs, params, outputs, _ in reversed(tuple(self._records)):
             if type(outputs) is not tuple:
                 key = id(outputs)
                 g = gradients.get(key)
@@ -231,7 +409,11 @@ class GradientTape(recorder.Recorder):
                 y = tuple(map(unwrap, outputs))
             wanted = tuple([id(x) in tracked for x in inputs])
             operands = tuple(map(unwrap, inputs))
-            results = primitive.vjp(wanted, g, y, operands, params)
+            results: Any = None
+            if primitive.row_rule is not None and bare and id(inputs[0]) in of_variables:
+                results = primitive.row_rule(g, *operands, **params)
+            if results is None:
+                results = primitive.vjp(wanted, g, y, operands, params)
             for x, operand, want, result in zip(inputs, operands, wanted, results, strict=True):
                 if want and result is not None:
                     if bare and result.dtype is not operand.dtype:  # NumPy's rule for bfloat16 is not ours
@@ -260,7 +442,7 @@ class GradientTape(recorder.Recorder):
         total = None
         for key in self._reads.get(id(source), (None, {}))[1]:
             if key in gradients:
-                total = gradients[key] if total is None else total + gradients[key]
+                total = gradients[key] if total is None else slices.add(total, gradients[key])
         return total
 
 
@@ -274,4 +456,11 @@ def _identity(x: Any) -> Any:
 
 def _accumulate(gradients: dict[int, Any], key: int, gradient: Any) -> None:
     before = gradients.get(key)
-    gradients[key] = gradient if before is None else before + gradient
+    gradients[key] = gradient if before is None else slices.add(before, gradient)
+
+
+def _stacked(rows: list[Any], axis: int, shape: tuple[Size, ...], source: Any) -> Any:
+    """Gradients stacked along an axis, in the shape of a jacobian; None if there is none."""
+    if not rows:
+        return creation.zeros(shape, source.dtype)
+    return None if rows[0] is None else arrays.reshape(arrays.stack([g.read() for g in rows], axis), newshape=shape)

@@ -1,7 +1,8 @@
 """Tensors: immutable arrays with a dtype of ours, and abstract ones that have shape and dtype only.
 
 The array inside a Tensor stays writable for the kernels' sake, so every door guards it: what comes in is copied,
-`__array__` gives a read-only view, `numpy()` a copy. The operators of `Operand` are installed by `ops/operators.py`.
+`__array__` gives a read-only view, `numpy()` a copy; each tells the recorders, so that a tape can say where a gradient
+ended. The operators of `Operand` are installed by `ops/operators.py`.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from . import dtypes
+from .context import context
 from .dimensions import Dim, Shape, display
 from .errors import TraceError, describe
+from .recorder import told_leaving
 
 
 class Operand:
@@ -118,6 +121,8 @@ class Tensor(Operand):
 
     def numpy(self) -> np.ndarray[Any, Any]:
         """The values as a NumPy array of one's own."""
+        if context.recorders:
+            told_leaving(self, "numpy()")
         return self._array.copy()
 
     def item(self) -> Any:
@@ -128,13 +133,19 @@ class Tensor(Operand):
         """
         if self._array.size != 1:
             raise ValueError(f"item: expected a Tensor with one element, got {describe(self)}.")
+        if context.recorders:
+            told_leaving(self, "item()")
         return self._array.item()
 
     def tolist(self) -> Any:
         """The values as nested lists of Python numbers."""
+        if context.recorders:
+            told_leaving(self, "tolist()")
         return self._array.tolist()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        if context.recorders:
+            told_leaving(self, "NumPy")
         array = self._array
         if copy or (dtype is not None and np.dtype(dtype) != array.dtype):
             if copy is False:
@@ -155,6 +166,8 @@ class Tensor(Operand):
     def __bool__(self) -> bool:
         if self._array.size != 1:
             raise ValueError(f"The truth value of {describe(self)} is ambiguous. Use ops.any(x) or ops.all(x).")
+        if context.recorders:
+            told_leaving(self, "bool()")
         return bool(self._array.item())
 
     def __float__(self) -> float:

@@ -15,6 +15,7 @@ from . import dtypes
 from .context import context
 from .errors import describe
 from .ops import elementwise
+from .recorder import told_leaving
 from .tensor import Operand, Tensor, TensorLike, to_array, wrap
 
 
@@ -91,7 +92,7 @@ class Variable(Operand):
 
     def numpy(self) -> np.ndarray[Any, Any]:
         """The values as a NumPy array of one's own."""
-        return self._value.numpy()
+        return self._leaving("numpy()").numpy()
 
     def assign(self, value: TensorLike) -> Tensor:
         """Replaces the value; the shape must be the same.
@@ -114,6 +115,9 @@ class Variable(Operand):
                 f"Variable {self.path!r}: expected a value of shape {self.shape}, got {describe(array)}. "
                 "A Variable keeps its shape."
             )
+        if context.recorders:
+            for recorder in context.recorders:
+                recorder.assign(self, self._value)
         self._value = wrap(array)
         return wrap(array)  # a tape tells a Variable's reads from other tensors by identity
 
@@ -129,26 +133,32 @@ class Variable(Operand):
         """Subtracts from the value; threads are as for `assign_add`."""
         return self.assign(elementwise.subtract(self._value, _operand(value)))
 
+    def _leaving(self, door: str) -> Tensor:
+        """The value, after telling the recorders that it leaves for Python or NumPy."""
+        if context.recorders:
+            told_leaving(self, door)
+        return self._value
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
-        return self._value.__array__(dtype, copy)
+        return self._leaving("NumPy").__array__(dtype, copy)
 
     def __dlpack__(self, **options: Any) -> Any:
-        return self._value.__dlpack__(**options)
+        return self._leaving("NumPy").__dlpack__(**options)
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return self._value.__dlpack_device__()
 
     def __bool__(self) -> bool:
-        return bool(self._value)
+        return bool(self._leaving("bool()"))
 
     def __float__(self) -> float:
-        return float(self._value)
+        return float(self._leaving("float()"))
 
     def __int__(self) -> int:
-        return int(self._value)
+        return int(self._leaving("int()"))
 
     def __round__(self, digits: int | None = None) -> Any:
-        return round(self._value, digits)
+        return round(self._leaving("round()"), digits)
 
     def __index__(self) -> int:
         return self._value.__index__()

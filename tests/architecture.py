@@ -38,14 +38,14 @@ ROWS = (
     Row(("losses", "optim", "data", "summary", "checkpoint")),
     Row(("initializers", "regularizers", "constraints", "activations")),
     Row(("graph",)),
-    Row(("trackable", "variable", "random", "configurable", "debugging"), mutual=True),
-    Row(("tape", "gradients"), mutual=True),
+    Row(("trackable", "variable", "random", "configurable", "debugging", "gradients"), mutual=True),
+    Row(("tape", "explanation"), mutual=True),
     Row(("ops",)),
     Row(("primitive",)),
-    Row(("tensor", "recorder", "symbolic"), mutual=True),
+    Row(("tensor", "recorder", "symbolic", "slices"), mutual=True),
     Row(("context", "devices"), mutual=True),
     Row(("backends", "kernels", "adapters")),
-    Row(("nest", "dtypes", "errors", "dimensions"), mutual=True),
+    Row(("nest", "dtypes", "errors", "dimensions", "frames", "ownership"), mutual=True),
 )
 
 # The one module that imports each third-party library, NumPy apart.

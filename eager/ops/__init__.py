@@ -7,6 +7,7 @@ ones are listed here and in `numpy`, `nn`, `linalg` and `image`, as Keras lists 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from typing import Any as _Any
 
 from .. import primitive as _primitive
@@ -23,6 +24,10 @@ from .linalg import *  # noqa: F403
 from .nn import *  # noqa: F403
 from .numpy import *  # noqa: F403
 from .public import public as _public
+
+if TYPE_CHECKING:  # installed by `gradients.py`, which knows tapes
+    from ..gradients import custom_gradient as custom_gradient
+    from ..gradients import jvp as jvp
 
 
 def shape(x: _Any) -> tuple[_Any, ...]:

@@ -15,6 +15,7 @@ from .. import dimensions, dtypes
 from ..dimensions import Shape, Size
 from ..errors import describe
 from ..primitive import primitive
+from ..slices import IndexedSlices
 from ..tensor import AbstractTensor, Operand, TensorLike, dims
 from . import indexing, rules
 
@@ -198,7 +199,17 @@ def _scatter_back(wanted: Any, g: Any, y: Any, x: Any, *index: Any, key: Any, sh
     return [getitem(g, *index, key=key) if wanted[0] else None, *[None] * len(index)]
 
 
+def _rows_back(g: Any, x: Any, *index: Any, key: Any) -> Any:
+    """The gradient of looked-up rows: these alone, unless they are as many as the table's."""
+    if key != (indexing.PLACE,) or index[0].dtype.kind not in "iu" or index[0].size >= x.shape[0]:
+        return None
+    rows = np.where(index[0] < 0, index[0] + x.shape[0], index[0]).reshape(-1)
+    values = np.asarray(g).astype(x.dtype, copy=False).reshape(len(rows), *x.shape[1:])
+    return [IndexedSlices(values, rows, x.shape), None]
+
+
 getitem.defvjp_all(_getitem_back)
+getitem.defrows(_rows_back)
 scatter.defvjp_all(_scatter_back)
 
 

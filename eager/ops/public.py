@@ -14,7 +14,7 @@ from typing import Any, ParamSpec
 from .. import symbolic
 from ..dimensions import Dim
 from ..primitive import Primitive
-from ..tensor import AbstractTensor, Operand, Tensor, wrap
+from ..tensor import AbstractTensor, Operand, Tensor, leaf_types, wrap
 from . import creation
 
 P = ParamSpec("P")
@@ -64,7 +64,7 @@ def public(function: Callable[P, Any], name: str | None = None) -> Callable[P, T
             bound.apply_defaults()
             args, kwargs = bound.args, bound.kwargs
         for x in args:
-            if type(x) is AbstractTensor or (type(x) in (list, tuple) and symbolic.symbols(x)):
+            if type(x) is AbstractTensor or (type(x) in (list, tuple) and AbstractTensor in leaf_types(x)):
                 return symbolic.call(operation, run, args, kwargs)
         return run(*args, **kwargs)
 

@@ -72,4 +72,5 @@ def test_a_module_offers_what_it_defines_and_nothing_that_it_imports(module):
 
 def test_operations_offer_nothing_that_they_import():
     for name in public_names():
-        assert find(name).__module__.startswith("eagerly.ops"), name
+        installed = name in ("custom_gradient", "jvp")  # by what knows tapes, as operations do not
+        assert find(name).__module__.startswith("eagerly.gradients" if installed else "eagerly.ops"), name

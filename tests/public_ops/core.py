@@ -286,3 +286,4 @@ ALIASES = {
     "swish": "silu",
     "hard_swish": "hard_silu",
 }
+OTHERS = {"custom_gradient", "jvp"}  # in test_gradients.py

@@ -1,0 +1,34 @@
+"""The line of a user's code that is running: the innermost frame outside of this package, told by its module's name."""
+
+from __future__ import annotations
+
+import sys
+from types import FrameType
+from typing import NamedTuple
+
+_PACKAGE = __name__.partition(".")[0]
+
+
+class Line(NamedTuple):
+    """A line of a user's code; prints as `file:line in function`."""
+
+    file: str
+    number: int
+    function: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.number} in {self.function}"
+
+
+def is_ours(frame: FrameType) -> bool:
+    """Whether a frame runs code of this package."""
+    module = frame.f_globals.get("__name__", "")
+    return module == _PACKAGE or module.startswith(_PACKAGE + ".")
+
+
+def user_line() -> Line | None:
+    """The line that called into this package, None if nothing but this package is running."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and is_ours(frame):
+        frame = frame.f_back
+    return None if frame is None else Line(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from . import constraints as constraints
     from . import data as data
     from . import datasets as datasets
+    from . import debugging as debugging
     from . import initializers as initializers
     from . import layers as layers
     from . import losses as losses
@@ -54,7 +55,18 @@ __version__ = "0.1.0"
 # Where each name that loads on demand is defined; a module's own name stands for the module.
 _LAZY = {
     **dict.fromkeys(
-        ("activations", "callbacks", "checkpoint", "constraints", "data", "datasets", "initializers", "layers"), ""
+        (
+            "activations",
+            "callbacks",
+            "checkpoint",
+            "constraints",
+            "data",
+            "datasets",
+            "debugging",
+            "initializers",
+            "layers",
+        ),
+        "",
     ),
     **dict.fromkeys(("losses", "metrics", "models", "optim", "random", "regularizers"), ""),
     "Input": "layers",

@@ -24,6 +24,9 @@ class Context(threading.local):
     quiet: whether NumPy's floating-point warnings are already off.
     silent: a context of Python's in which they are off, to run a single operation in.
     journal: the layers that the running first call has built, with what they were before; None outside of one.
+    lines: whether tapes note the user's line of each operation.
+    backward: the operation whose gradient is being computed, and where it ran; kept only while recorders listen.
+    rollbacks: the blocks, innermost last, that give Variables back what they were if they raise.
     symbolic_call: whether a call on abstract tensors is running: it makes no nodes and assigns no Variable.
     """
 
@@ -36,6 +39,9 @@ class Context(threading.local):
         self.silent.run(np.seterr, all="ignore")
         self.symbolic_call = False
         self.journal: list[Any] | None = None
+        self.rollbacks: tuple[Any, ...] = ()
+        self.lines = False
+        self.backward: tuple[Any, Any] | None = None
 
     def is_clean(self) -> bool:
         """Whether every scope has been left."""

@@ -19,6 +19,25 @@ class GradientError(RuntimeError):
     """A gradient was asked for that the tape cannot give."""
 
 
+class NumericsError(FloatingPointError):
+    """A NaN or an infinity came up where numerics are checked; the parts of its message say where."""
+
+    def __init__(self, what: str, inputs: str, when: str = ""):
+        super().__init__(what, inputs, when)
+        self.what = what
+        self.inputs = inputs
+        self.when = when
+
+    def __reduce__(self) -> Any:
+        return NumericsError, (self.what, self.inputs, self.when)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.what}{self.when}.\nIts inputs: {self.inputs}.\nVariables (weights, statistics, optimizer) are what "
+            "they were before the step."
+        )
+
+
 class RestoreError(ValueError):
     """A checkpoint does not fit the objects it is restored into."""
 

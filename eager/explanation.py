@@ -46,7 +46,7 @@ class Entry(NamedTuple):
     custom: bool = False
 
 
-def _where(place: Any) -> str:
+def shown(place: Any) -> str:
     """` in layer 'model/dense' (train.py:12 in loss)`, as far as it is known."""
     line = getattr(place, "line", None)
     scope = getattr(place, "scope", place)
@@ -65,7 +65,7 @@ def _barrier(name: str, dtype: Any, where: str) -> str | None:
 def _entry_of_record(record: Any) -> Entry:
     primitive, inputs, _, outputs, place = record
     results = outputs if isinstance(outputs, tuple) else (outputs,)
-    where = _where(place)
+    where = shown(place)
     barrier = _barrier(primitive.name, results[0].dtype, where)
     rules = () if primitive.rule_for_all is not None else primitive.rules
     bars = []
@@ -78,7 +78,7 @@ def _entry_of_record(record: Any) -> Entry:
 
 
 def _entry_of_end(end: End) -> Entry:
-    name, where = end.primitive.name, _where(end.place)
+    name, where = end.primitive.name, shown(end.place)
     dead = {key for key, ref in zip(end.outputs, end.held, strict=False) if isinstance(ref, weakref.ref) and not ref()}
     reason = f"stop_gradient{where} stopped it" if name == "stop_gradient" else _barrier(name, end.dtype, where)
     reason = reason or f"{name}{where} has no gradient"
@@ -104,7 +104,7 @@ def account(
             end = next(rest, None)
         entries.append(_entry_of_record(record))
     entries += [_entry_of_end(e) for e in ([] if end is None else [end, *rest])]
-    doors = [(id(e.operand), e.door, _where(e.place)) for e in exits]
+    doors = [(id(e.operand), e.door, shown(e.place)) for e in exits]
     return Account(entries, doors, reads, frozenset(tracked), frozenset(watched))
 
 

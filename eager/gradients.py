@@ -97,7 +97,7 @@ def value_and_gradients_function(
 
 
 def _fresh(argument: Any) -> Any:
-    """An argument as tensors of its own, so that one given twice is two; lists of numbers are tensors, not structures."""
+    """An argument as tensors of its own, so that one given twice is two; a list of numbers is a tensor."""
     if isinstance(argument, dict) or (isinstance(argument, (list, tuple)) and _holds_arrays(argument)):
         return nest.pack(argument, [_fresh(leaf) for leaf in nest.flatten(argument)])
     if isinstance(argument, Variable):

@@ -30,6 +30,9 @@ class Recorder:
     def assign(self, variable: Any, before: Any) -> None:
         """Told that a Variable is about to get another value than the tensor `before`."""
 
+    def begin(self) -> None:
+        """Told that a step begins: a tape is about to record while none does."""
+
     def leave(self, operand: Any, door: str) -> None:
         """Told that the values of a tensor or Variable leave for Python or NumPy, by the door of that name."""
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import dtypes, explanation, nest, recorder, slices
-from .context import context, quiet
+from .context import context, quiet, scoped
 from .dimensions import Size, known, product
 from .errors import GradientError, describe
 from .frames import Line, user_line
@@ -60,6 +60,7 @@ class GradientTape(recorder.Recorder):
         "_debug",
         "_ends",
         "_exits",
+        "_lines",
         "_persistent",
         "_read_before",
         "_reads",
@@ -75,7 +76,7 @@ class GradientTape(recorder.Recorder):
         self._persistent = persistent
         self._watch_accessed = watch_accessed_variables
         self._debug = debug
-        self._active = False
+        self._active = self._lines = False
         self.reset()
 
     def reset(self) -> None:
@@ -96,6 +97,10 @@ class GradientTape(recorder.Recorder):
         if self._used:
             self.reset()
         self._active = True
+        self._lines = self._debug or context.lines
+        if context.recorders and not any(isinstance(active, GradientTape) for active in context.recorders):
+            for active in context.recorders:
+                active.begin()
         recorder.start(self)
         return self
 
@@ -158,7 +163,7 @@ class GradientTape(recorder.Recorder):
                 raise GradientError(f"{primitive!r} has no gradient rule: give it one, or say so with defvjp(None).")
             self._end(primitive, inputs, outputs)
             return
-        place = Place(context.scope, user_line()) if self._debug else context.scope
+        place = Place(context.scope, user_line()) if self._lines else context.scope
         self._records.append((primitive, inputs, params, outputs, place))
         if type(outputs) is not tuple:
             tracked[id(outputs)] = outputs
@@ -257,7 +262,11 @@ class GradientTape(recorder.Recorder):
 
     def _gradients(self, seeds: list[tuple[Any, Any]], leaves: list[Any], unconnected_gradients: str) -> list[Any]:
         """The gradient of each source for the seeds: a tensor, or None if there is none and none is made up."""
-        gradients = self._replay(seeds, leaves, not context.recorders)
+        if context.recorders:
+            with scoped(backward=None):
+                gradients = self._replay(seeds, leaves, bare=False)
+        else:
+            gradients = self._replay(seeds, leaves, bare=True)
         results = [self._of_source(leaf, gradients) for leaf in leaves]
         if unconnected_gradients == "zero":
             results = [creation.zeros_like(x) if g is None else g for x, g in zip(leaves, results, strict=True)]
@@ -393,7 +402,7 @@ class GradientTape(recorder.Recorder):
         of_variables = {
             key for variable, values in self._reads.values() if id(variable) in wanted_ids for key in values
         }
-        for primitive, inputs, params, outputs, _ in reversed(tuple(self._records)):
+        for primitive, inputs, params, outputs, place in reversed(tuple(self._records)):
             if type(outputs) is not tuple:
                 key = id(outputs)
                 g = gradients.get(key)
@@ -410,6 +419,8 @@ class GradientTape(recorder.Recorder):
             wanted = tuple([id(x) in tracked for x in inputs])
             operands = tuple(map(unwrap, inputs))
             results: Any = None
+            if not bare:
+                context.backward = (primitive, place)
             if primitive.row_rule is not None and bare and id(inputs[0]) in of_variables:
                 results = primitive.row_rule(g, *operands, **params)
             if results is None:

@@ -15,6 +15,7 @@ from . import dtypes
 from .context import context
 from .errors import describe
 from .ops import elementwise
+from .ownership import is_sole_owner, may_write
 from .recorder import told_leaving
 from .tensor import Operand, Tensor, TensorLike, to_array, wrap
 
@@ -133,6 +134,34 @@ class Variable(Operand):
         """Subtracts from the value; threads are as for `assign_add`."""
         return self.assign(elementwise.subtract(self._value, _operand(value)))
 
+    def assign_rows(self, rows: np.ndarray[Any, Any], values: TensorLike) -> None:
+        """Replaces some rows, without a copy of the others where nobody else can see them.
+
+        Args:
+          rows: the indices of different rows, in [0, shape[0]).
+          values: what they become.
+
+        Raises:
+          ValueError: if the values do not have the rows' shape. The Variable is unchanged then.
+        """
+        new = to_array(values, self.dtype)
+        if new.shape != (len(rows), *self.shape[1:]):
+            raise ValueError(
+                f"Variable {self.path!r}: expected rows of shape {(len(rows), *self.shape[1:])}, got {describe(new)}."
+            )
+        for recorder in context.recorders:
+            recorder.assign(self, self._value)
+        holders = [block for block in context.rollbacks if block.holds(self)]
+        if is_sole_owner(self, "_value", others=len(holders)) and may_write(self._value, "_array"):
+            array = self._value._array
+            old = array[rows]
+            for block in holders:
+                block.rows.append((array, rows, old))
+        else:
+            array = self._value._array.copy()
+        array[rows] = new
+        self._value = wrap(array)
+
     def _leaving(self, door: str) -> Tensor:
         """The value, after telling the recorders that it leaves for Python or NumPy."""
         if context.recorders:
@@ -189,20 +218,34 @@ class Variable(Operand):
 
 
 class rollback:  # noqa: N801 - used as a function
-    """Gives Variables the values they had before the `with` block, if it raises."""
+    """Gives Variables the values they had before the `with` block, if it raises.
 
-    __slots__ = ("values", "variables")
+    It holds the Tensors that they had. `rows` lists what `assign_rows` has written over in them since.
+    """
+
+    __slots__ = ("outer", "rows", "values", "variables")
 
     def __init__(self, variables: Sequence[Variable]):
         self.variables = variables
 
+    def holds(self, variable: Variable) -> bool:
+        """Whether the value that the Variable has is the one that it would get back."""
+        value = self.values.get(id(variable))
+        return value is not None and value is variable._value
+
     def __enter__(self) -> None:
-        self.values = [variable._value for variable in self.variables]
+        self.values = {id(variable): variable._value for variable in self.variables}
+        self.rows: list[tuple[Any, Any, Any]] = []
+        self.outer = context.rollbacks
+        context.rollbacks = (*self.outer, self)
 
     def __exit__(self, kind: type[BaseException] | None, *exc_info: object) -> None:
+        context.rollbacks = self.outer
         if kind is not None:
-            for variable, value in zip(self.variables, self.values, strict=True):
-                variable._value = value
+            for array, rows, old in reversed(self.rows):
+                array[rows] = old
+            for variable in self.variables:
+                variable._value = self.values[id(variable)]
 
 
 def _operand(value: TensorLike) -> Any:

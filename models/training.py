@@ -18,9 +18,10 @@ import numpy as np
 from .. import nest, optim
 from ..checkpoint import pending_paths
 from ..checkpoint.graph import trackables
-from ..context import quiet, scoped
+from ..context import context, quiet, scoped
 from ..data.batches import batches, check_class_weight, pack, repeated, unpack, with_class_weight
-from ..errors import RestoreError, describe
+from ..debugging import check_numerics
+from ..errors import NumericsError, RestoreError, describe
 from ..layers.journal import Before, undo
 from ..metrics import Metric
 from ..random import SeedGenerator
@@ -41,6 +42,7 @@ class Trainer(Trackable):
     _untracked: ClassVar[frozenset[str]] = frozenset({"history", "_named"})
     name: str
     compiled = False
+    check_numerics = False
     stop_training = False
     optimizer: Any = None
     _named: dict[str, Metric] | None = None
@@ -59,6 +61,7 @@ class Trainer(Trackable):
         run_eagerly: bool = False,
         steps_per_execution: int = 1,
         jit_compile: Any = "auto",
+        check_numerics: bool = False,
     ) -> None:
         """Says how to train.
 
@@ -71,6 +74,8 @@ class Trainer(Trackable):
           run_eagerly: kept for Keras's sake: steps run eagerly in any case.
           steps_per_execution: 1.
           jit_compile: "auto" or False.
+          check_numerics: whether the first NaN or infinity in a step is an error that says where it came up; see
+            `eagerly.debugging.check_numerics`.
 
         Raises:
           ValueError: for an unknown name or a value that is not supported; the model keeps what it was compiled with.
@@ -93,6 +98,7 @@ class Trainer(Trackable):
         )
         for name, value in zip(_COMPILED, made, strict=True):
             setattr(self, name, value)
+        self.check_numerics = bool(check_numerics)
         self.compiled = True
         self.resolve_pending()
 
@@ -318,7 +324,7 @@ class Trainer(Trackable):
         for epoch in range(initial_epoch, epochs):
             self.reset_metrics()
             hooks("on_epoch_begin", epoch, None)
-            logs = self._run_epoch(source, hooks, weights, first=epoch == initial_epoch)
+            logs = self._run_epoch(source, hooks, weights, epoch, first=epoch == initial_epoch)
             if validation is not None and _is_due(epoch + 1, validation_freq):
                 self.reset_metrics()
                 results = self._evaluate(validation, CallbackList(callbacks, self, params))
@@ -331,7 +337,7 @@ class Trainer(Trackable):
         return history
 
     def _run_epoch(
-        self, source: Any, hooks: CallbackList, class_weight: dict[int, float] | None, first: bool
+        self, source: Any, hooks: CallbackList, class_weight: dict[int, float] | None, epoch: int, first: bool
     ) -> dict[str, Any]:
         results: dict[str, Any] = {}
         variables: list[Variable] = []
@@ -342,12 +348,17 @@ class Trainer(Trackable):
                 hooks("on_train_batch_begin", step, None)
                 if step < 2:  # all that there is, once the first step has made it
                     variables = all_variables(self)
-                with _all_or_nothing(self) if first and step == 0 else rollback(variables):
+                whole = _all_or_nothing(self) if first and step == 0 else rollback(variables)
+                with whole, self._checked_numerics(step, epoch):
                     results = self.train_step(pack((x, y, sample_weight)))
                 hooks("on_train_batch_end", step, _numbers_of(results))
                 if self.stop_training:
                     break
         return _numbers(results)
+
+    def _checked_numerics(self, batch: int, epoch: int | None = None) -> Any:
+        """The block of one step: where numerics are checked, an error says which step it is."""
+        return _numbered(batch, epoch, self) if self.check_numerics or context.lines else nullcontext()
 
     def _check_pending(self) -> None:
         waiting = pending_paths(self)
@@ -391,7 +402,8 @@ class Trainer(Trackable):
         with quiet():
             for step, batch in enumerate(source):
                 hooks("on_test_batch_begin", step, None)
-                with _all_or_nothing(self) if step == 0 and self._metrics_may_grow() else nullcontext():
+                whole = _all_or_nothing(self) if step == 0 and self._metrics_may_grow() else nullcontext()
+                with whole, self._checked_numerics(step):
                     results = self.test_step(pack(batch))
                 hooks("on_test_batch_end", step, _numbers_of(results))
         numbers = _numbers(results)
@@ -436,6 +448,18 @@ def _all_or_nothing(model: Trainer) -> Iterator[None]:
         except BaseException:
             undo(journal)
             raise
+
+
+@contextmanager
+def _numbered(batch: int, epoch: int | None, model: Trainer) -> Iterator[None]:
+    try:
+        with check_numerics() if model.check_numerics else nullcontext():
+            yield
+    except NumericsError as error:
+        error.when = f", in batch {batch}" if epoch is None else f", in epoch {epoch}, batch {batch}"
+        if epoch is not None:
+            error.when += f", after {int(model.optimizer.iterations)} steps"
+        raise
 
 
 def _is_due(epoch: int, frequency: Any) -> bool:

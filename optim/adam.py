@@ -12,6 +12,7 @@ class _AdamRule(Optimizer):
     """The arguments and the rule that the variants of Adam share."""
 
     slots: tuple[str, ...] = ("momentum", "velocity")
+    elementwise = True
 
     def _set(self, beta_1: float, beta_2: float, epsilon: float, amsgrad: bool) -> None:
         self.check_range("beta_1", beta_1, "[0, 1)")
@@ -59,7 +60,7 @@ class Adam(_AdamRule):
       beta_2: share of the old average of squares in the new one, in [0, 1).
       epsilon: added to the root, >= 0.
       amsgrad: whether the greatest average of squares so far is taken instead of the last.
-      weight_decay, clipnorm, clipvalue, global_clipnorm, name: as for `Optimizer`.
+      weight_decay, clipnorm, clipvalue, global_clipnorm, lazy, name: as for `Optimizer`.
 
     Raises:
       ValueError: for a value out of its range.
@@ -86,9 +87,10 @@ class Adam(_AdamRule):
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
         *,
+        lazy: bool = False,
         name: str | None = None,
     ):
-        super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, name=name)
+        super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, lazy=lazy, name=name)
         self._set(beta_1, beta_2, epsilon, amsgrad)
 
 
@@ -99,7 +101,7 @@ class AdamW(_AdamRule):
       learning_rate: as for `Optimizer`.
       weight_decay: share of each variable, times the learning rate, that is taken off before each step, >= 0.
       beta_1, beta_2, epsilon, amsgrad: as for `Adam`.
-      clipnorm, clipvalue, global_clipnorm, name: as for `Optimizer`.
+      clipnorm, clipvalue, global_clipnorm, lazy, name: as for `Optimizer`.
 
     Raises:
       ValueError: for a value out of its range.
@@ -126,8 +128,9 @@ class AdamW(_AdamRule):
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
         *,
+        lazy: bool = False,
         name: str | None = None,
     ):
-        super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, name=name)
+        super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, lazy=lazy, name=name)
         self.check_range("weight_decay", weight_decay, "[0, inf)")
         self._set(beta_1, beta_2, epsilon, amsgrad)

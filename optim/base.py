@@ -19,9 +19,11 @@ import numpy as np
 from .. import initializers, ops
 from ..configurable import Configurable, serialize, snake_case
 from ..context import context, quiet, scoped
+from ..debugging import checked_as_one
 from ..errors import describe
+from ..slices import IndexedSlices
 from ..tape import GradientTape
-from ..tensor import AbstractTensor, Operand, Tensor, TensorLike
+from ..tensor import AbstractTensor, Operand, Tensor, TensorLike, wrap
 from ..trackable import Trackable, all_variables
 from ..variable import Variable, rollback
 from . import clipping
@@ -38,6 +40,9 @@ class Optimizer(Trackable, Configurable):
       clipnorm: greatest length of the gradient of one variable, > 0; longer ones are shortened.
       clipvalue: greatest size of an element of a gradient, > 0.
       global_clipnorm: greatest length of all gradients together, > 0.
+      lazy: whether a row-sparse gradient, as that of an Embedding, moves only the rows that it has, and their slots:
+        rows that are not looked up then keep their momentum until they are. Without it they move as in Keras, at the
+        cost of the whole table; an optimizer without slots needs only the rows in any case.
       name: shown in messages; made from the class's name if None.
 
     Raises:
@@ -55,6 +60,7 @@ class Optimizer(Trackable, Configurable):
 
     _untracked: ClassVar[frozenset[str]] = Trackable._untracked | {"_slots", "_variables", "_excluded"}
     slots: tuple[str, ...] = ()
+    elementwise: ClassVar[bool] = False  # whether the rule treats each element for itself
 
     def __init__(
         self,
@@ -64,6 +70,7 @@ class Optimizer(Trackable, Configurable):
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
         *,
+        lazy: bool = False,
         name: str | None = None,
     ):
         self.name = name or snake_case(type(self).__name__)
@@ -77,6 +84,7 @@ class Optimizer(Trackable, Configurable):
         self.clipnorm = clipnorm
         self.clipvalue = clipvalue
         self.global_clipnorm = global_clipnorm
+        self.lazy = lazy
         if weight_decay is not None:
             self.check_range("weight_decay", weight_decay, "[0, inf)")
         clips = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
@@ -141,11 +149,27 @@ class Optimizer(Trackable, Configurable):
 
     def _follow_rule(self, gradient: Tensor, variable: Variable, step: Any, learning_rate: Any) -> None:
         slots = self._slots[id(variable)][1]
+        if isinstance(gradient, IndexedSlices) and self.elementwise and (self.lazy or not self.slots):
+            self._follow_rule_in_rows(
+                gradient.merged(), variable, [slots[name] for name in self.slots], step, learning_rate
+            )
+            return
         values = {name: slots[name].read() for name in self.slots}
         new = self.rule(variable.read(), gradient, step, learning_rate, **values)
         targets = (variable, *(slots[name] for name in self.slots))
         for target, value in zip(targets, new if isinstance(new, tuple) else (new,), strict=True):
             target.assign(value)
+
+    def _follow_rule_in_rows(
+        self, gradient: IndexedSlices, variable: Variable, slots: list[Variable], step: Any, learning_rate: Any
+    ) -> None:
+        """The rule for the rows that have a gradient; the others stay, in the variable and in its slots."""
+        rows = np.asarray(gradient.indices)
+        value, *states = (wrap(target._value._array[rows]) for target in (variable, *slots))
+        named = dict(zip(self.slots, states, strict=True))
+        new = checked_as_one(self.rule, value, gradient.values, step, learning_rate, **named)
+        for target, values in zip((variable, *slots), new if isinstance(new, tuple) else (new,), strict=True):
+            target.assign_rows(rows, values)
 
     # --- state
 
@@ -357,7 +381,7 @@ class Optimizer(Trackable, Configurable):
         elif self.global_clipnorm is not None:
             gradients = clipping.by_global_norm(gradients, self.global_clipnorm)
         elif self.clipvalue is not None:
-            gradients = [ops.clip(g, -self.clipvalue, self.clipvalue) for g in gradients]
+            gradients = [clipping.by_value(g, self.clipvalue) for g in gradients]
         learning_rate = ops.convert_to_tensor(self.learning_rate)
         if self.weight_decay is not None:
             share = _number(learning_rate) * self.weight_decay

@@ -17,7 +17,7 @@ class RMSprop(Optimizer):
       momentum: share of the last step that goes into the next, in [0, 1).
       epsilon: added below the root, >= 0.
       centered: whether the squared average of the gradients is taken off v, which leaves their variance.
-      weight_decay, clipnorm, clipvalue, global_clipnorm, name: as for `Optimizer`.
+      weight_decay, clipnorm, clipvalue, global_clipnorm, lazy, name: as for `Optimizer`.
 
     Raises:
       ValueError: for a value out of its range.
@@ -32,6 +32,8 @@ class RMSprop(Optimizer):
     Reference: Tieleman & Hinton 2012, lecture 6.5; Graves 2013, eq. 38-41 (centered, momentum).
     """
 
+    elementwise = True
+
     def __init__(
         self,
         learning_rate: LearningRate = 0.001,
@@ -44,9 +46,10 @@ class RMSprop(Optimizer):
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
         *,
+        lazy: bool = False,
         name: str | None = None,
     ):
-        super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, name=name)
+        super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, lazy=lazy, name=name)
         self.check_range("rho", rho, "[0, 1)")
         self.check_range("momentum", momentum, "[0, 1)")
         self.check_range("epsilon", epsilon, "[0, inf)")

@@ -14,7 +14,7 @@ class SGD(Optimizer):
       learning_rate: as for `Optimizer`.
       momentum: share of the last step that goes into the next, in [0, 1].
       nesterov: whether the gradient's place is looked ahead for: w ← w + momentum · m - learning_rate · g.
-      weight_decay, clipnorm, clipvalue, global_clipnorm, name: as for `Optimizer`.
+      weight_decay, clipnorm, clipvalue, global_clipnorm, lazy, name: as for `Optimizer`.
 
     Raises:
       ValueError: for a value out of its range.
@@ -29,6 +29,8 @@ class SGD(Optimizer):
     Reference: Polyak 1964; Sutskever et al. 2013, eq. 1-4 (the form of Nesterov's method).
     """
 
+    elementwise = True
+
     def __init__(
         self,
         learning_rate: LearningRate = 0.01,
@@ -39,9 +41,10 @@ class SGD(Optimizer):
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
         *,
+        lazy: bool = False,
         name: str | None = None,
     ):
-        super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, name=name)
+        super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, lazy=lazy, name=name)
         self.check_range("momentum", momentum, "[0, 1]")
         self.momentum = momentum
         self.nesterov = nesterov

@@ -84,6 +84,14 @@ def test_a_mismatch_has_a_subject_and_survives_pickling():
     assert (error.subject, error.text) == ("Loss 'a: b'", "expected 1: got 2")
 
 
+def test_a_numerics_error_tells_what_when_and_of_what_and_survives_pickling():
+    error = errors.NumericsError("log gave NaN", "float32[2] in [-1, 1]")
+    error.when = ", in batch 3"
+    again = pickle.loads(pickle.dumps(error))
+    assert isinstance(again, FloatingPointError)
+    assert str(again).startswith("log gave NaN, in batch 3.\nIts inputs: float32[2] in [-1, 1].\n")
+
+
 def test_what_is_long_is_not_described_whole():
     class Counted:
         described = 0
@@ -102,4 +110,11 @@ def test_what_is_long_is_not_described_whole():
 
 def test_the_table_lists_every_exception():
     kinds = {name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, Exception)}
-    assert kinds == {"TraceError", "GradientError", "RestoreError", "CorruptCheckpointError", "Mismatch"}
+    assert kinds == {
+        "TraceError",
+        "GradientError",
+        "NumericsError",
+        "RestoreError",
+        "CorruptCheckpointError",
+        "Mismatch",
+    }

@@ -73,7 +73,8 @@ SIGNATURES = {
 @pytest.mark.parametrize("name", SIGNATURES)
 def test_constructors_have_the_arguments_of_keras(name):
     parameters = list(inspect.signature(getattr(optim, name)).parameters)
-    assert parameters == [*SIGNATURES[name].split(), "clipnorm", "clipvalue", "global_clipnorm", "name"]
+    ours = ["lazy"]  # row-sparse gradients move their rows alone, as in TensorFlow Addons' LazyAdam
+    assert parameters == [*SIGNATURES[name].split(), "clipnorm", "clipvalue", "global_clipnorm", *ours, "name"]
 
 
 def test_defaults_are_those_of_keras():
@@ -90,6 +91,7 @@ def test_defaults_are_those_of_keras():
         "clipnorm": None,
         "clipvalue": None,
         "global_clipnorm": None,
+        "lazy": False,
         "name": None,
     }
 

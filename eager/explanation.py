@@ -79,7 +79,9 @@ def _entry_of_record(record: Any) -> Entry:
 
 def _entry_of_end(end: End) -> Entry:
     name, where = end.primitive.name, shown(end.place)
-    dead = {key for key, ref in zip(end.outputs, end.held, strict=False) if isinstance(ref, weakref.ref) and not ref()}
+    dead = {
+        key for key, ref in zip(end.outputs, end.held, strict=False) if isinstance(ref, weakref.ref) and ref() is None
+    }
     reason = f"stop_gradient{where} stopped it" if name == "stop_gradient" else _barrier(name, end.dtype, where)
     reason = reason or f"{name}{where} has no gradient"
     outputs = tuple(key for key in end.outputs if key not in dead)
@@ -93,6 +95,7 @@ def account(
     reads: dict[int, tuple[int, ...]],
     tracked: Iterable[int],
     watched: Iterable[int],
+    watches_all: bool,
 ) -> Account:
     """What a tape holds, without its tensors."""
     entries: list[Entry] = []
@@ -105,7 +108,7 @@ def account(
         entries.append(_entry_of_record(record))
     entries += [_entry_of_end(e) for e in ([] if end is None else [end, *rest])]
     doors = [(id(e.operand), e.door, shown(e.place)) for e in exits]
-    return Account(entries, doors, reads, frozenset(tracked), frozenset(watched))
+    return Account(entries, doors, reads, frozenset(tracked), frozenset(watched), watches_all)
 
 
 class Account:
@@ -118,12 +121,14 @@ class Account:
         reads: dict[int, tuple[int, ...]],
         tracked: frozenset[int],
         watched: frozenset[int],
+        watches_all: bool,
     ):
         self.entries = entries
         self.exits = exits
         self.reads = reads
         self.tracked = tracked
         self.watched = watched
+        self.watches_all = watches_all
         self.subjects: list[Any] = []
 
     def about(self, targets: list[Any], sources: list[Any]) -> Account:
@@ -171,6 +176,8 @@ class Account:
         left = [f"{door}{where}" for operand, door, where in self.exits if operand == id(source)]
         if left:
             return f"its values left through {left[0]}, and what was computed from them is a constant for the tape"
+        if not self.watches_all and id(source) not in self.watched:
+            return "the tape has watch_accessed_variables=False and was not told to watch it. Call tape.watch(v)"
         if not source.trainable and id(source) not in self.watched:
             return "the Variable is not trainable, so that the tape does not watch it by itself. Call tape.watch(v)"
         made = self._made(key)

@@ -84,8 +84,7 @@ def value_and_gradients_function(
     def value_and_gradients(*args: Any, dy: Any = None, **kwargs: Any) -> tuple[Any, list[Any]]:
         arguments = list(args)
         places = _positions(f, params, len(arguments))
-        for place in places:
-            arguments[place] = _fresh(arguments[place])
+        arguments = [_fresh(x) if i in places else _number_as_tensor(x) for i, x in enumerate(arguments)]
         with GradientTape() as tape:
             tape.watch([arguments[place] for place in places])
             value = f(*arguments, **kwargs)
@@ -407,12 +406,13 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _as_tensor(leaf: Any) -> Any:
-    """A Variable's value, anything else as it is if it is no array or number."""
-    if isinstance(leaf, Variable):
-        return leaf.read()
-    if isinstance(leaf, (Operand, str, bool)) or leaf is None or callable(leaf):
-        return leaf
-    return creation.convert_to_tensor(leaf)
+    """A Variable's value, a tensor of an array or a number, anything else as it is."""
+    return leaf.read() if isinstance(leaf, Variable) else _number_as_tensor(leaf)
+
+
+def _number_as_tensor(leaf: Any) -> Any:
+    number = isinstance(leaf, (int, float, np.ndarray, np.generic)) and not isinstance(leaf, bool)
+    return creation.convert_to_tensor(leaf) if number else leaf
 
 
 def _listed(gradients: Any) -> list[Any]:

@@ -219,7 +219,8 @@ class GradientTape(recorder.Recorder):
 
     def _account(self) -> explanation.Account:
         reads = {key: tuple(values) for key, (_, values) in self._reads.items()}
-        return explanation.account(self._records, self._ends, self._exits, reads, self._tracked, self._watched)
+        lists = (self._records, self._ends, self._exits)
+        return explanation.account(*lists, reads, self._tracked, self._watched, self._watch_accessed)
 
     def gradient(
         self, target: Any, sources: Any, output_gradients: Any = None, unconnected_gradients: str = "none"
@@ -236,7 +237,8 @@ class GradientTape(recorder.Recorder):
           GradientError: for an integer target, a source that is no tensor, or a second call without `persistent`.
         """
         leaves = self._sources(sources, unconnected_gradients)
-        seeds = self._seeds(nest.flatten(target), output_gradients)
+        weights = nest.flatten(output_gradients) if nest.is_nested(target) else [output_gradients]
+        seeds = self._seeds(nest.flatten(target), None if output_gradients is None else weights)
         if not self._persistent:
             self._active = False
             recorder.stop(self)
@@ -364,8 +366,8 @@ class GradientTape(recorder.Recorder):
                 rows.append(self._gradients(seeds, sources, unconnected_gradients))
         return rows
 
-    def _seeds(self, targets: list[Any], output_gradients: Any) -> list[tuple[Any, Any]]:
-        weights = [None] * len(targets) if output_gradients is None else nest.flatten(output_gradients)
+    def _seeds(self, targets: list[Any], output_gradients: list[Any] | None) -> list[tuple[Any, Any]]:
+        weights = [None] * len(targets) if output_gradients is None else output_gradients
         if len(weights) != len(targets):
             raise ValueError(f"output_gradients: expected {len(targets)} of them, got {len(weights)}.")
         seeds = []

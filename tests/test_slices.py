@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eagerly import layers, ops, optim
+from eagerly import Sequential, callbacks, layers, ops, optim
 from eagerly.context import context
 from eagerly.ownership import is_sole_owner, may_write
 from eagerly.slices import IndexedSlices, add

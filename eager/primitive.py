@@ -10,7 +10,7 @@ tapes, symbols, graphs and export come from these. Data are its positional argum
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, ParamSpec
 
 import numpy as np
@@ -85,21 +85,20 @@ class Primitive(Generic[P]):
         """
         self.row_rule = rule
 
-    def vjp(
-        self, wanted: tuple[bool, ...], g: Any, y: Any, inputs: tuple[Any, ...], params: dict[str, Any]
-    ) -> list[Any]:
+    def vjp(self, wanted: Sequence[bool], g: Any, y: Any, inputs: Sequence[Any], params: dict[str, Any]) -> list[Any]:
         """The gradients of the wanted inputs, None for the others and for those without one.
 
         `g` and `y` are what the primitive returns: one value, or tuples; residuals appear in `y` alone.
         """
         if self.rule_for_all is not None:
             return list(self.rule_for_all(wanted, g, y, *inputs, **params))
-        last = len(self.rules) - 1
-        gradients = []
-        for i, want in enumerate(wanted):
-            rule = self.rules[min(i, last)] if want and last >= 0 else None
-            gradients.append(None if rule is None else rule(g, y, *inputs, **params))
-        return gradients
+        rules = self.rules
+        if len(wanted) > len(rules):
+            rules += rules[-1:] * (len(wanted) - len(rules))
+        return [
+            rule(g, y, *inputs, **params) if want and rule is not None else None
+            for want, rule in zip(wanted, rules, strict=False)
+        ]
 
     def __call__(self, *args: P.args, **params: P.kwargs) -> Any:
         """Runs the operation on tensors, Variables, arrays and Python numbers; told to the active recorders."""
@@ -111,7 +110,7 @@ class Primitive(Generic[P]):
                 arrays.append(x._array)
                 wrapped = True
             elif isinstance(x, Operand):
-                inputs = tuple([y.read() if isinstance(y, Operand) else y for y in args])
+                inputs = tuple([y if type(y) is Tensor else y.read() if isinstance(y, Operand) else y for y in args])
                 arrays, wrapped = [], True
                 for y in inputs:
                     if type(y) is AbstractTensor:

@@ -90,6 +90,8 @@ class IndexedSlices(Tensor):
 
 def add(a: Any, b: Any) -> Any:
     """a + b, which stays row-sparse if both are; else an array or a Tensor, as the dense one is."""
+    if type(a) is type(b) is np.ndarray:
+        return a + b
     sparse_a, sparse_b = isinstance(a, IndexedSlices), isinstance(b, IndexedSlices)
     if sparse_a and sparse_b:
         return IndexedSlices(np.concatenate([a._values, b._values]), np.concatenate([a._rows, b._rows]), a.dense_shape)

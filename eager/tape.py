@@ -139,6 +139,8 @@ class GradientTape(recorder.Recorder):
 
     def read(self, variable: Any, value: Any) -> Any:
         """Tracks a Variable's tensor, if the Variable is watched."""
+        if id(value) in self._tracked:  # read before
+            return value
         if (self._watch_accessed and variable.trainable) or id(variable) in self._watched:
             if value.dtype.kind == "f" or dtypes.is_float(value.dtype):
                 self._tracked[id(value)] = value
@@ -394,44 +396,39 @@ class GradientTape(recorder.Recorder):
         """The gradients by tensor id; those of tensors that are no source are dropped on the way."""
         tracked = self._tracked
         unwrap = _array if bare else _identity
-        wanted_ids = {id(source) for source in sources}
-        for variable, values in self._reads.values():
-            if id(variable) in wanted_ids:
-                wanted_ids.update(values)
+        kept = {id(source) for source in sources}
+        of_variables = {key for v, values in self._reads.values() if id(v) in kept for key in values}
+        kept |= of_variables
         gradients: dict[int, Any] = {}
         for tensor, seed in seeds:
             _accumulate(gradients, id(tensor), unwrap(seed))
-        of_variables = {
-            key for variable, values in self._reads.values() if id(variable) in wanted_ids for key in values
-        }
         for primitive, inputs, params, outputs, place in reversed(tuple(self._records)):
             if type(outputs) is not tuple:
                 key = id(outputs)
-                g = gradients.get(key)
+                g = gradients.get(key) if key in kept else gradients.pop(key, None)
                 if g is None:
                     continue
-                if key not in wanted_ids:
-                    del gradients[key]
                 y: Any = unwrap(outputs)
             else:
-                g = self._output_gradients(gradients, primitive, outputs, wanted_ids, unwrap)
+                g = self._output_gradients(gradients, primitive, outputs, kept, unwrap)
                 if g is None:
                     continue
                 y = tuple(map(unwrap, outputs))
-            wanted = tuple([id(x) in tracked for x in inputs])
-            operands = tuple(map(unwrap, inputs))
+            operands = [x._array if type(x) is Tensor else x for x in inputs] if bare else inputs
             results: Any = None
             if not bare:
                 context.backward = (primitive, place)
-            if primitive.row_rule is not None and bare and id(inputs[0]) in of_variables:
+            elif primitive.row_rule is not None and id(inputs[0]) in of_variables:
                 results = primitive.row_rule(g, *operands, **params)
             if results is None:
-                results = primitive.vjp(wanted, g, y, operands, params)
-            for x, operand, want, result in zip(inputs, operands, wanted, results, strict=True):
-                if want and result is not None:
+                results = primitive.vjp(tuple([id(x) in tracked for x in inputs]), g, y, operands, params)
+            for x, operand, result in zip(inputs, operands, results, strict=True):
+                if result is not None:
                     if bare and result.dtype is not operand.dtype:  # NumPy's rule for bfloat16 is not ours
                         result = cast(result, dtype=operand.dtype)
-                    _accumulate(gradients, id(x), result)
+                    key = id(x)
+                    before = gradients.get(key)
+                    gradients[key] = result if before is None else slices.add(before, result)
         return gradients
 
     @staticmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import ops
+from ..ops import elementwise
 from .base import LearningRate, Optimizer
 
 
@@ -43,9 +43,9 @@ class _AdamRule(Optimizer):
         v = self.beta_2 * velocity + (1 - self.beta_2) * grad * grad
         alpha = learning_rate * (1 - self.beta_2**step) ** 0.5 / (1 - self.beta_1**step)
         if velocity_hat is None:
-            return value - alpha * m / (ops.sqrt(v) + self.epsilon), m, v
-        largest = ops.maximum(velocity_hat, v)
-        return value - alpha * m / (ops.sqrt(largest) + self.epsilon), m, v, largest
+            return value - alpha * m / (elementwise.sqrt(v) + self.epsilon), m, v
+        largest = elementwise.maximum(velocity_hat, v)
+        return value - alpha * m / (elementwise.sqrt(largest) + self.epsilon), m, v, largest
 
 
 class Adam(_AdamRule):

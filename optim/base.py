@@ -60,7 +60,9 @@ class Optimizer(Trackable, Configurable):
 
     _untracked: ClassVar[frozenset[str]] = Trackable._untracked | {"_slots", "_variables", "_excluded"}
     slots: tuple[str, ...] = ()
-    elementwise: ClassVar[bool] = False  # whether the rule treats each element for itself
+    # Whether the rule treats each element for itself, in arrays as in tensors: then it may see some rows alone, and
+    # bare arrays while nobody listens.
+    elementwise: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -154,9 +156,14 @@ class Optimizer(Trackable, Configurable):
                 gradient.merged(), variable, [slots[name] for name in self.slots], step, learning_rate
             )
             return
-        values = {name: slots[name].read() for name in self.slots}
-        new = self.rule(variable.read(), gradient, step, learning_rate, **values)
-        targets = (variable, *(slots[name] for name in self.slots))
+        targets = (variable, *[slots[name] for name in self.slots])
+        if self.elementwise and not context.recorders and variable.dtype.kind == "f":
+            value, *states = [target._value._array for target in targets]
+            new = self.rule(value, gradient._array, step, learning_rate, **dict(zip(self.slots, states, strict=True)))
+            new = tuple(map(wrap, new)) if isinstance(new, tuple) else wrap(new)
+        else:
+            values = {name: slots[name].read() for name in self.slots}
+            new = checked_as_one(self.rule, variable.read(), gradient, step, learning_rate, **values)
         for target, value in zip(targets, new if isinstance(new, tuple) else (new,), strict=True):
             target.assign(value)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import ops
+from ..ops import elementwise
 from .base import LearningRate, Optimizer
 
 
@@ -78,7 +78,7 @@ class RMSprop(Optimizer):
         if average_gradient is not None:
             average = self.rho * average_gradient + (1 - self.rho) * grad
             variance, averages = v - average * average, (average,)
-        change = learning_rate * grad / ops.sqrt(variance + self.epsilon)
+        change = learning_rate * grad / elementwise.sqrt(variance + self.epsilon)
         if momentum is None:
             return value - change, v, *averages
         m = self.momentum * momentum + change

@@ -106,7 +106,14 @@ def _itself(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+def _transposed(self: Any) -> Any:
+    """The tensor with its axes in reverse order."""
+    return arrays.transpose(self)
+
+
 _install(Operand, _binary, _itself)
 _install(AbstractTensor, _symbolic_binary, public)
 setattr(Operand, "__getitem__", _index)  # noqa: B010 - mypy refuses a plain assignment to a method
 setattr(AbstractTensor, "__getitem__", _symbolic_index)  # noqa: B010
+setattr(Operand, "T", property(_transposed))  # noqa: B010
+setattr(AbstractTensor, "T", property(public(arrays.transpose)))  # noqa: B010

@@ -54,6 +54,9 @@ def public(function: Callable[P, Any], name: str | None = None) -> Callable[P, T
 
     @functools.wraps(target)
     def operation(*args: Any, **kwargs: Any) -> Any:
+        if count == 1 and not kwargs and len(args) == 1 and type(args[0]) is Tensor:
+            result = function(args[0])  # type: ignore[call-arg]
+            return result if type(result) is Tensor else _wrapped(result)
         by_name = bool(kwargs) and not (kwargs.keys().isdisjoint(leading) and kwargs.keys().isdisjoint(trailing))
         if count <= len(args) <= first_trailing and not by_name and _ready(args[:count]):
             return call(args[:count], args[count:], kwargs)

@@ -1,72 +1,259 @@
-"""Microseconds per operation on 8x8 float32: NumPy's own, eagerly's, and eagerly's recorded by a tape.
+"""Microseconds of the hot paths on small tensors, beside NumPy, PyTorch eager and TensorFlow eager.
 
 python benchmarks/dispatch.py
+
+Each contestant is a process of its own that stays; the rounds go around, so that all see the same machine. A
+contestant that is not installed is reported as missing. PyTorch's Adam is timed as it comes and with fused=True.
 """
 
+import importlib.util
+import json
 import statistics
+import subprocess
+import sys
 import time
 
 import children
 import numpy as np
 
-from eagerly import GradientTape, Tensor, ops
-from eagerly.layers import Dense, Layer
+ROUNDS = 15
+CALLS = {"op": 4000, "recorded": 4000, "chain": 20, "gradient": 100, "Adam": 100, "fused Adam": 100}
+TITLES = {
+    "op": "tanh on 8×8",
+    "recorded": "the same, recorded",
+    "chain": "50 × tanh(x @ w), 8×8, forward and backward",
+    "gradient": "gradient of a two-layer network, width 64, batch 32",
+    "Adam": "Adam step on it",
+    "fused Adam": "Adam step on it, PyTorch's fused",
+    "layer": "layer call over its call()",
+}
+TARGETS = ("chain", "gradient", "Adam")
+RNG = np.random.default_rng(0)
+SQUARE = RNG.standard_normal((8, 8)).astype(np.float32)
+WEIGHT = (RNG.standard_normal((8, 8)) * 0.3).astype(np.float32)
+X, Y = RNG.standard_normal((2, 32, 64)).astype(np.float32)
+KERNELS = RNG.standard_normal((2, 64, 64)).astype(np.float32) * 0.1
 
-ROUNDS, CALLS = 15, 2000
+
+def of_numpy():
+    """The same computations by hand."""
+
+    def chain():
+        ys = [SQUARE]
+        for _ in range(50):
+            ys.append(np.tanh(ys[-1] @ WEIGHT))
+        g, total = np.ones_like(ys[-1]), np.zeros_like(WEIGHT)
+        for x, y in zip(ys[-2::-1], ys[:0:-1], strict=True):
+            inner = g * (1 - y * y)
+            total += x.T @ inner
+            g = inner @ WEIGHT.T
+        return total
+
+    biases = np.zeros((2, 64), np.float32)
+
+    def gradient():
+        hidden = np.maximum(X @ KERNELS[0] + biases[0], 0)
+        d = hidden @ KERNELS[1] + biases[1] - Y
+        g = d * (2 / d.size)
+        inner = (g @ KERNELS[1].T) * (hidden > 0)
+        return [X.T @ inner, inner.sum(0), hidden.T @ g, g.sum(0)]
+
+    state = [[w.copy(), np.zeros_like(w), np.zeros_like(w)] for w in (*KERNELS, *biases)]
+    gradients = [gradient()[i] for i in (0, 2, 1, 3)]
+
+    def adam():
+        for entry, g in zip(state, gradients, strict=True):
+            w, m, v = entry
+            m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
+            entry[:] = w - 0.001 * m / (np.sqrt(v) + 1e-7), m, v
+
+    return {"op": lambda: np.tanh(SQUARE), "chain": chain, "gradient": gradient, "Adam": adam}
 
 
-def microseconds(function, *args):
-    start = time.perf_counter()
-    for _ in range(CALLS):
-        function(*args)
-    return (time.perf_counter() - start) / CALLS * 1e6
+def of_eagerly():
+    from eagerly import GradientTape, Sequential, Tensor, Variable, layers, ops, optim
+
+    a, w = Tensor(SQUARE), Variable(WEIGHT)
+    tape = GradientTape(persistent=True)
+
+    def recorded():
+        with tape:
+            tape.watch(a)
+            for _ in range(100):
+                ops.tanh(a)
+            tape.reset()
+
+    def chain():
+        with GradientTape() as tape:
+            y = a
+            for _ in range(50):
+                y = ops.tanh(y @ w)
+            total = ops.sum(y)
+        return tape.gradient(total, w)
+
+    model = Sequential([layers.Dense(64, activation="relu"), layers.Dense(64)])
+    x, y = Tensor(X), Tensor(Y)
+    model(x)
+    for layer, kernel in zip(model.layers, KERNELS, strict=True):
+        layer.kernel.assign(kernel)
+    variables = model.trainable_variables
+
+    def gradient():
+        with GradientTape() as tape:
+            d = model(x) - y
+            loss = ops.mean(d * d)
+        return tape.gradient(loss, variables)
+
+    optimizer, gradients = optim.Adam(), gradient()
+
+    class Nothing(layers.Layer):
+        def call(self, inputs):
+            return inputs
+
+    nothing = Nothing()
+    nothing(a)
+    return {
+        "op": lambda: ops.tanh(a),
+        "recorded": recorded,
+        "chain": chain,
+        "gradient": gradient,
+        "Adam": lambda: optimizer.apply(gradients, variables),
+        "layer": lambda: nothing(a),
+    }
 
 
-def recorded(function, *args):
-    with GradientTape() as tape:
-        tape.watch([x for x in args if isinstance(x, Tensor)])
-        return microseconds(function, *args)
+def of_torch():
+    import torch
+
+    a, w = torch.tensor(SQUARE), torch.tensor(WEIGHT, requires_grad=True)
+    tracked = torch.tensor(SQUARE, requires_grad=True)
+
+    def recorded():
+        for _ in range(100):
+            torch.tanh(tracked)
+
+    def chain():
+        y = a
+        for _ in range(50):
+            y = torch.tanh(y @ w)
+        return torch.autograd.grad(y.sum(), w)
+
+    model = torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.ReLU(), torch.nn.Linear(64, 64))
+    x, y, parameters = torch.tensor(X), torch.tensor(Y), list(model.parameters())
+
+    def gradient():
+        d = model(x) - y
+        return torch.autograd.grad((d * d).mean(), parameters)
+
+    for parameter, found in zip(parameters, gradient(), strict=True):
+        parameter.grad = found
+    plain, fused = torch.optim.Adam(parameters), torch.optim.Adam(parameters, fused=True)
+    steps = {"chain": chain, "gradient": gradient, "Adam": plain.step, "fused Adam": fused.step}
+    return {"op": lambda: torch.tanh(a), "recorded": recorded, **steps}
 
 
-class Nothing(Layer):
-    def call(self, inputs):
-        return inputs
+def of_tensorflow():
+    import tensorflow as tf
+
+    a, w = tf.constant(SQUARE), tf.Variable(WEIGHT)
+
+    def recorded():
+        with tf.GradientTape() as tape:
+            tape.watch(a)
+            for _ in range(100):
+                tf.tanh(a)
+
+    def chain():
+        with tf.GradientTape() as tape:
+            y = a
+            for _ in range(50):
+                y = tf.tanh(y @ w)
+            total = tf.reduce_sum(y)
+        return tape.gradient(total, w)
+
+    model = tf.keras.Sequential([tf.keras.layers.Dense(64, activation="relu"), tf.keras.layers.Dense(64)])
+    x, y = tf.constant(X), tf.constant(Y)
+    model(x)
+    variables = model.trainable_variables
+
+    def gradient():
+        with tf.GradientTape() as tape:
+            d = model(x) - y
+            loss = tf.reduce_mean(d * d)
+        return tape.gradient(loss, variables)
+
+    optimizer, gradients = tf.keras.optimizers.Adam(), gradient()
+    steps = {"chain": chain, "gradient": gradient, "Adam": lambda: optimizer.apply(gradients, variables)}
+    return {"op": lambda: tf.tanh(a), "recorded": recorded, **steps}
+
+
+CONTESTANTS = {"numpy": of_numpy, "eagerly": of_eagerly, "torch": of_torch, "tensorflow": of_tensorflow}
+
+
+def serve(name):
+    """A contestant: for each line that comes, a round of all its workloads, in microseconds."""
+    workloads = CONTESTANTS[name]()
+    for work in workloads.values():
+        work()
+    for _ in sys.stdin:
+        results = {}
+        for key, work in workloads.items():
+            calls = CALLS.get(key, 4000) // (100 if key == "recorded" else 1)
+            start = time.perf_counter()
+            for _ in range(calls):
+                work()
+            results[key] = (time.perf_counter() - start) / calls * 1e6 / (100 if key == "recorded" else 1)
+        print(json.dumps(results), flush=True)
+
+
+def measure():
+    """The medians of each contestant that is installed, by workload."""
+    running = {
+        name: subprocess.Popen(
+            [sys.executable, __file__, name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env={**children.clean_environment(), "TF_CPP_MIN_LOG_LEVEL": "3"},
+        )
+        for name in CONTESTANTS
+        if importlib.util.find_spec(name)
+    }
+    samples = {name: [] for name in running}
+    for _ in range(ROUNDS):
+        for name, child in running.items():
+            print(file=child.stdin, flush=True)
+            samples[name].append(json.loads(child.stdout.readline()))
+    for child in running.values():
+        child.stdin.close()
+        child.wait()
+    return {
+        name: {key: statistics.median(sample[key] for sample in rounds) for key in rounds[0]}
+        for name, rounds in samples.items()
+    }
 
 
 def main():
-    a = np.random.default_rng(0).standard_normal((8, 8)).astype(np.float32)
-    x = Tensor(a)
-    rows = {
-        "add": (np.add, lambda u, v: u + v, (a, a), (x, x)),
-        "multiply by 2.0": (lambda u: u * 2.0, lambda u: u * 2.0, (a,), (x,)),
-        "tanh": (np.tanh, ops.tanh, (a,), (x,)),
-        "matmul": (np.matmul, lambda u, v: u @ v, (a, a), (x, x)),
-    }
-    times = {name: ([], [], []) for name in rows}
-    for _ in range(ROUNDS):  # interleaved, so that all see the same machine
-        for name, (theirs, ours, arrays, tensors) in rows.items():
-            for column, measured in zip(
-                times[name],
-                (microseconds(theirs, *arrays), microseconds(ours, *tensors), recorded(ours, *tensors)),
-                strict=True,
-            ):
-                column.append(measured)
-    print("| 8x8 float32 | NumPy µs | eager µs | recorded µs | eager - NumPy | recorded - NumPy |")
-    print("|---|---|---|---|---|---|")
-    for name, columns in times.items():
-        numpy, eager, tape = map(statistics.median, columns)
-        print(f"| {name} | {numpy:.2f} | {eager:.2f} | {tape:.2f} | {eager - numpy:.2f} | {tape - numpy:.2f} |")
-
-    layer, dense = Nothing(), Dense(8)
-    layer(x), dense(x)
-    calls = {"layer that does nothing": (layer.call, layer), "Dense(8)": (dense.call, dense)}
-    print("\n| layer on 8x8 | call() µs | layer() µs | difference |")
-    print("|---|---|---|---|")
-    for name, (call, whole) in calls.items():
-        pairs = [(microseconds(call, x), microseconds(whole, x)) for _ in range(ROUNDS)]
-        inner, outer = (statistics.median(column) for column in zip(*pairs, strict=True))
-        print(f"| {name} | {inner:.2f} | {outer:.2f} | {outer - inner:.2f} |")
+    medians = measure()
+    names = [name for name in CONTESTANTS if name in medians]
+    print(f"| µs, medians of {ROUNDS} rounds | {' | '.join(names)} | eagerly / torch |")
+    print("|---" * (len(names) + 2) + "|")
+    for key, title in TITLES.items():
+        ours, theirs = medians["eagerly"].get(key), medians.get("torch", {}).get(key)
+        cells = [f"{medians[name][key]:.2f}" if key in medians[name] else "" for name in names]
+        print(f"| {title} | {' | '.join(cells)} | {f'{ours / theirs:.2f}' if ours and theirs else ''} |")
+    missing = [name for name in CONTESTANTS if name not in medians]
+    if missing:
+        print(f"\nMissing: {', '.join(missing)}.")
+    if "torch" in medians:
+        ratios = [medians["eagerly"][key] / medians["torch"][key] for key in TARGETS]
+        print(f"\nThe last three against PyTorch: geometric mean {statistics.geometric_mean(ratios):.2f}, ", end="")
+        print(f"highest {max(ratios):.2f}.")
 
 
 if __name__ == "__main__":
-    children.in_clean_child(main)
+    if len(sys.argv) > 1:
+        serve(sys.argv[1])
+    else:
+        children.in_clean_child(main)

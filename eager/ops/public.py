@@ -13,6 +13,7 @@ from typing import Any, ParamSpec
 
 from .. import symbolic
 from ..dimensions import Dim
+from ..errors import describe
 from ..primitive import Primitive
 from ..tensor import AbstractTensor, Operand, Tensor, leaf_types, wrap
 from . import creation
@@ -52,11 +53,7 @@ def public(function: Callable[P, Any], name: str | None = None) -> Callable[P, T
             )
         return call(_with_tensor(data), rest, kwargs)
 
-    @functools.wraps(target)
-    def operation(*args: Any, **kwargs: Any) -> Any:
-        if count == 1 and not kwargs and len(args) == 1 and type(args[0]) is Tensor:
-            result = function(args[0])  # type: ignore[call-arg]
-            return result if type(result) is Tensor else _wrapped(result)
+    def dispatch(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         by_name = bool(kwargs) and not (kwargs.keys().isdisjoint(leading) and kwargs.keys().isdisjoint(trailing))
         if count <= len(args) <= first_trailing and not by_name and _ready(args[:count]):
             return call(args[:count], args[count:], kwargs)
@@ -71,9 +68,28 @@ def public(function: Callable[P, Any], name: str | None = None) -> Callable[P, T
                 return symbolic.call(operation, run, args, kwargs)
         return run(*args, **kwargs)
 
+    @functools.wraps(target)
+    def operation(*args: Any, **kwargs: Any) -> Any:
+        try:
+            if count == 1 and not kwargs and len(args) == 1 and type(args[0]) is Tensor:
+                result = function(args[0])  # type: ignore[call-arg]
+                return result if type(result) is Tensor else _wrapped(result)
+            return dispatch(args, kwargs)
+        except Exception as error:
+            _note(error, operation.__name__, args, kwargs)
+            raise
+
     operation.__module__ = __package__ or operation.__module__  # where pickle and help() find it
     operation.__name__ = operation.__qualname__ = name or target.__name__.strip("_")
     return operation
+
+
+def _note(error: Exception, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Adds the call to an error that does not name it: the operation, what it was given, its options."""
+    if str(error).startswith(f"{name}: "):
+        return
+    given = [*map(describe, args), *(f"{key}={describe(value)}" for key, value in kwargs.items())]
+    error.add_note(f"In ops.{name}({', '.join(given)}).")
 
 
 def _ready(data: tuple[Any, ...]) -> bool:

@@ -136,14 +136,6 @@ def _bits(shape: Sequence[Any], seed: Any) -> Any:
     return draws.random_bits(state, shape=tuple(shape))
 
 
-def _unit(bits: Any, dtype: Any) -> Any:
-    """Bits as numbers in the open interval (0, 1): the centers of 2²³ equal cells, of 2³² for float64."""
-    if dtype == "float64":
-        return (cast(bits, dtype=dtypes.dtype("float64")) + 0.5) * 2.0**-32
-    cells = elementwise.floor_divide(bits, 512)  # 23 bits, because the half takes one of float32's 24
-    return (cast(cells, dtype=dtypes.FLOATX) + 0.5) * 2.0**-23
-
-
 def _float_dtype(dtype: Any) -> Any:
     target = dtypes.dtype(dtype)
     if not dtypes.is_float(target):
@@ -167,52 +159,21 @@ def uniform(
     target = _float_dtype(dtype)
     if not minval <= maxval:
         raise ValueError(f"uniform: expected minval <= maxval, got {minval}, {maxval}.")
-    values = cast(_unit(_bits(shape, seed), target) * (maxval - minval) + minval, dtype=target)
+    unit = draws.uniform_from(_bits(shape, seed), draws.wide(target))
+    values = cast(unit * (maxval - minval) + minval, dtype=target)
     highest = np.nextafter(np.asarray(maxval, target), np.asarray(minval, target))
     return elementwise.minimum(values, highest)  # rounding may have reached maxval
 
 
 def normal(shape: Sequence[Any], mean: float = 0.0, stddev: float = 1.0, dtype: Any = None, seed: Any = None) -> Tensor:
-    """Normally distributed values, by the transform of Box & Muller 1958.
+    """Normally distributed values.
 
     >>> normal((2, 3), seed=1).shape
     (2, 3)
     """
     target = _float_dtype(dtype)
-    pairs = _unit(_bits((2, *shape), seed), target)
-    radius = elementwise.sqrt(elementwise.log(pairs[0]) * -2.0)
-    return cast(radius * elementwise.cos(pairs[1] * (2 * math.pi)) * stddev + mean, dtype=target)
-
-
-# Wichura 1988, algorithm AS 241 (PPND16), central region and near tail: numerators and denominators, highest first.
-_CENTER = (
-    (2509.0809287301226727, 33430.575583588128105, 67265.770927008700853, 45921.953931549871457,
-     13731.693765509461125, 1971.5909503065514427, 133.14166789178437745, 3.3871328727963666080),
-    (5226.4952788528545610, 28729.085735721942674, 39307.895800092710610, 21213.794301586595867,
-     5394.1960214247511077, 687.18700749205790830, 42.313330701600911252, 1.0),
-)  # fmt: skip
-_TAIL = (
-    (7.74545014278341407640e-4, 0.0227238449892691845833, 0.241780725177450611770, 1.27045825245236838258,
-     3.64784832476320460504, 5.76949722146069140550, 4.63033784615654529590, 1.42343711074968357734),
-    (1.05075007164441684324e-9, 5.47593808499534494600e-4, 0.0151986665636164571966, 0.148103976427480074590,
-     0.689767334985100004550, 1.67638483018380384940, 2.05319162663775882187, 1.0),
-)  # fmt: skip
-
-
-def _ratio(coefficients: tuple[tuple[float, ...], tuple[float, ...]], x: Any) -> Any:
-    top, bottom = coefficients[0][0], coefficients[1][0]
-    for a, b in zip(coefficients[0][1:], coefficients[1][1:], strict=True):
-        top, bottom = x * top + a, x * bottom + b
-    return top / bottom
-
-
-def _normal_quantile(p: Any) -> Any:
-    """The x below which a normal value lies with probability p, for p in [1e-7, 1 - 1e-7] (AS 241)."""
-    q = p - 0.5
-    center = q * _ratio(_CENTER, q * q * -1.0 + 0.180625)
-    r = elementwise.sqrt(-elementwise.log(elementwise.minimum(p, p * -1.0 + 1.0)))
-    tail = _ratio(_TAIL, r - 1.6) * elementwise.sign(q)
-    return elementwise.where(elementwise.absolute(q) <= 0.425, center, tail)
+    standard = draws.normal_from(_bits((2, *shape), seed), draws.wide(target))
+    return cast(standard * stddev + mean, dtype=target)
 
 
 def truncated_normal(
@@ -225,8 +186,8 @@ def truncated_normal(
     """
     target = _float_dtype(dtype)
     low = 0.5 * math.erfc(math.sqrt(2.0))  # the probability beyond two standard deviations on one side
-    p = _unit(_bits(shape, seed), target) * (1 - 2 * low) + low
-    values = elementwise.clip(_normal_quantile(p), -2.0, 2.0)
+    p = draws.uniform_from(_bits(shape, seed), draws.wide(target)) * (1 - 2 * low) + low
+    values = elementwise.clip(draws.normal_quantile(p), -2.0, 2.0)
     return cast(values * stddev + mean, dtype=target)
 
 

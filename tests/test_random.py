@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from eagerly import random
 from eagerly.dimensions import unknown
-from eagerly.ops.draws import philox, random_bits
+from eagerly.ops.draws import normal_from, normal_quantile, philox, random_bits, uniform_from
 from eagerly.random import SeedGenerator, derive_key
 from eagerly.tape import GradientTape
 from eagerly.tensor import AbstractTensor, Tensor
@@ -138,12 +138,22 @@ def test_moments():
     assert abs(np.corrcoef(z[:-1], z[1:])[0, 1]) < 4 / math.sqrt(n)
 
 
-@pytest.mark.parametrize(("dtype", "least"), [("float32", 2.0**-24), ("float64", 2.0**-33)])
-def test_unit_numbers_stay_inside_the_open_interval(dtype, least):
-    """Neither 0, whose logarithm is infinite, nor 1: the halves of the outermost cells are exact in the dtype."""
-    unit = random._unit(np.array([0, 2**32 - 1], np.uint32), np.dtype(dtype))
+@pytest.mark.parametrize(
+    ("dtype", "least", "most"),
+    [
+        ("float32", 2.0**-24, 1 - 2.0**-24),
+        ("float64", 2.0**-33, 1 - 2.0**-33),
+        ("float16", 2.0**-24, 1 - 2.0**-11),
+        ("bfloat16", 2.0**-24, 1 - 2.0**-8),
+    ],
+)
+def test_unit_numbers_stay_inside_the_open_interval(dtype, least, most):
+    """Neither 0, whose logarithm is infinite, nor 1."""
+    bits = np.array([0, 2**32 - 1], np.uint32)
+    unit = uniform_from(bits, dtype)
     assert unit.dtype == dtype
-    assert unit.tolist() == [least, 1 - least]
+    assert unit.tolist() == [least, most]
+    assert normal_from(np.stack([bits, bits]), dtype).dtype == dtype
     normal_extremes = math.sqrt(-2 * math.log(least))
     assert normal_extremes < 7
 
@@ -151,7 +161,7 @@ def test_unit_numbers_stay_inside_the_open_interval(dtype, least):
 def test_the_normal_quantile():
     p = np.concatenate([np.geomspace(1e-7, 0.5, 200), 1 - np.geomspace(1e-7, 0.5, 200), [0.075, 0.925, 0.5]])
     expected = [statistics.NormalDist().inv_cdf(value) for value in p]
-    np.testing.assert_allclose(np.asarray(random._normal_quantile(p)), expected, rtol=1e-13, atol=1e-15)
+    np.testing.assert_allclose(np.asarray(normal_quantile(p)), expected, rtol=1e-13, atol=1e-15)
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)

@@ -36,6 +36,18 @@ def flatten(structure: Any) -> list[Any]:
     return [structure]
 
 
+def paths(structure: Any) -> list[str]:
+    """Where each leaf is, as one would write it to get there; the empty string for a structure that is a leaf.
+
+    >>> paths({"b": 3, "a": [1, (2,)]})
+    ["['a'][0]", "['a'][1][0]", "['b']"]
+    """
+    if not is_nested(structure):
+        return [""]
+    keys = _keys(structure) if isinstance(structure, dict) else range(len(structure))
+    return [f"[{key!r}]{path}" for key in keys for path in paths(structure[key])]
+
+
 def pack(structure: Any, leaves: Sequence[Any]) -> Any:
     """The leaves arranged as in `structure`; the inverse of `flatten`.
 

@@ -106,3 +106,11 @@ def test_the_first_difference_is_named(first, second, message):
 
 def test_lists_tuples_and_leaves_of_any_kind_are_the_same_structure():
     nest.assert_same([1, (2, None)], (np.zeros(3), ["x", Tensor(1)]))
+
+
+def test_paths_lead_to_the_leaves():
+    structure = {"b": (1, [2]), "a": {"c": None}, 3: []}
+    assert nest.paths(structure) == ["['a']['c']", "['b'][0]", "['b'][1][0]"]
+    assert nest.paths(7) == [""] and nest.paths(()) == []
+    for path, leaf in zip(nest.paths(structure), nest.flatten(structure), strict=True):
+        assert eval(f"structure{path}") == leaf

@@ -12,6 +12,7 @@ from typing import Any as _Any
 
 from .. import primitive as _primitive
 from ..tensor import dims as _dims
+from . import control as _control
 from . import creation as _creation
 from . import elementwise as _elementwise
 from . import image as image
@@ -20,6 +21,7 @@ from . import nn as nn
 from . import nonlinear as _nonlinear
 from . import numpy as numpy
 from . import operators as _operators  # noqa: F401 - installs Python's operators on tensors
+from . import scans as _scans
 from .linalg import *  # noqa: F403
 from .nn import *  # noqa: F403
 from .numpy import *  # noqa: F403
@@ -43,3 +45,12 @@ convert_to_tensor = _public(_creation.convert_to_tensor)
 cast = _public(_primitive.cast)
 stop_gradient = _public(_elementwise.stop_gradient)
 logsumexp = _public(_nonlinear.logsumexp)
+
+cond = _control.cond
+switch = _control.switch
+while_loop = _control.while_loop
+fori_loop = _control.fori_loop
+scan = _scans.scan
+associative_scan = _scans.associative_scan
+map = _scans.map
+vectorized_map = _scans.vectorized_map

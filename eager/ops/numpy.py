@@ -10,6 +10,7 @@ from . import creation as _creation
 from . import elementwise as _elementwise
 from . import linear as _linear
 from . import reductions as _reductions
+from . import vectorized as _vectorized
 from .public import public as _public
 
 
@@ -90,3 +91,5 @@ stack = _public(_arrays.stack)
 take = _public(_arrays.take)
 take_along_axis = _public(_arrays.take_along, "take_along_axis")
 matmul = _public(_linear.matmul)
+
+vectorize = _vectorized.vectorize

@@ -37,17 +37,24 @@ def philox(counter: np.ndarray[Any, Any], key: np.ndarray[Any, Any]) -> np.ndarr
     return np.stack([even[0], odd[0], even[1], odd[1]])
 
 
+def words(state: Any, blocks: np.ndarray[Any, Any], attempt: int = 0) -> np.ndarray[Any, Any]:
+    """Four 32-bit words for each block of the draw that `state` tells, in uint64 [4, n].
+
+    An attempt below 2¹⁶ has words of its own: what rejects a number takes those of the next attempt.
+    """
+    key, draw = np.asarray(state, np.uint64)
+    counter = np.empty((4, len(blocks)), np.uint64)
+    counter[0], counter[1] = blocks & _MASK, blocks >> _SHIFT | np.uint64(attempt << 16)  # fewer than 2⁴⁸ blocks
+    counter[2], counter[3] = draw & _MASK, draw >> _SHIFT
+    return philox(counter, np.array([key & _MASK, key >> _SHIFT]))
+
+
 @primitive(shape=lambda state, shape: AbstractTensor(tuple(shape), np.dtype(np.uint32)))
 def random_bits(state: TensorLike, shape: Sequence[Any]) -> Any:
     """32 random bits for each element; `state` holds the key and the number of the draw as two uint64."""
-    key, draw = np.asarray(state, np.uint64)
     size = int(dimensions.product(shape))
-    blocks = np.arange(-(-size // 4), dtype=np.uint64)
-    counter = np.empty((4, len(blocks)), np.uint64)
-    counter[0], counter[1] = blocks & _MASK, blocks >> _SHIFT
-    counter[2], counter[3] = draw & _MASK, draw >> _SHIFT
-    words = philox(counter, np.array([key & _MASK, key >> _SHIFT]))
-    return words.T.astype(np.uint32).reshape(-1)[:size].reshape(shape)
+    found = words(state, np.arange(-(-size // 4), dtype=np.uint64))
+    return found.T.astype(np.uint32).reshape(-1)[:size].reshape(shape)
 
 
 random_bits.defvjp(None)

@@ -189,7 +189,7 @@ def test_noise_shapes(shape, shared):
 
 
 def test_a_noise_shape_of_another_rank():
-    with refused("expected a noise_shape of rank 2, got (1, 1, 1)."):
+    with refused("expected a noise_shape that broadcasts to (2, 2), got (1, 1, 1)."):
         Dropout(0.5, noise_shape=(1, 1, 1))(np.ones((2, 2)), training=True)
 
 

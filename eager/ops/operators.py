@@ -13,9 +13,15 @@ import numpy as np
 
 from .. import symbolic
 from ..dimensions import Dim
-from ..tensor import AbstractTensor, Operand, Tensor
-from . import arrays, creation, elementwise, linear
+from ..tensor import AbstractTensor, Operand, Tensor, TensorLike
+from . import arrays, creation, elementwise, integers, linear
 from .public import public
+
+
+def _divmod(x1: TensorLike, x2: TensorLike) -> Any:
+    """(x1 // x2, x1 % x2)."""
+    return elementwise.floor_divide(x1, x2), elementwise.mod(x1, x2)
+
 
 BINARY: dict[str, Callable[..., Any]] = {
     "add": elementwise.add,
@@ -26,9 +32,12 @@ BINARY: dict[str, Callable[..., Any]] = {
     "mod": elementwise.mod,
     "pow": elementwise.power,
     "matmul": linear.matmul,
-    "and": elementwise.logical_and,
-    "or": elementwise.logical_or,
-    "xor": elementwise.logical_xor,
+    "and": integers.bitwise_and,
+    "or": integers.bitwise_or,
+    "xor": integers.bitwise_xor,
+    "lshift": integers.left_shift,
+    "rshift": integers.right_shift,
+    "divmod": _divmod,
 }
 COMPARE: dict[str, Callable[..., Any]] = {
     "lt": elementwise.less,
@@ -42,7 +51,7 @@ UNARY: dict[str, Callable[..., Any]] = {
     "neg": elementwise.negative,
     "pos": elementwise.identity,
     "abs": elementwise.absolute,
-    "invert": elementwise.logical_not,
+    "invert": integers.bitwise_invert,
 }
 CONVERTIBLE = (bool, int, float, Dim, Operand)
 

@@ -24,6 +24,7 @@ from .elementwise import (
     divide,
     equal,
     floor,
+    greater,
     greater_equal,
     identity,
     isfinite,
@@ -200,19 +201,31 @@ def saturate_cast(x: TensorLike, dtype: Any) -> Any:
     """
     target = dtypes.dtype(dtype)
     source: np.dtype[Any] = x.dtype  # type: ignore[union-attr]
-    if source.kind == "b" or source == target and not dtypes.is_float(target):
+    if source.kind == "b":
         return cast(x, dtype=target)
     if dtypes.is_float(target):
         limit = largest(target)
         if dtypes.is_float(source):
             limit = np.minimum(limit, largest(source).astype(target))
-        return clip(cast(x, dtype=target), -limit, limit)
-    low, high = (0, 1) if target.kind == "b" else (int(np.iinfo(target).min), int(np.iinfo(target).max))
+        y = cast(x, dtype=target)
+        y = where(greater(y, limit), limit, y)
+        return where(less(y, -limit), -limit, y)
+    low, high = _range(target)
+    lowest, highest = _range(source)
+    low, high = max(low, lowest), min(high, highest)
     if target.kind == "b" or not dtypes.is_float(source):
-        if source.kind in "iu":
-            low, high = max(low, int(np.iinfo(source).min)), min(high, int(np.iinfo(source).max))
         return cast(clip(x, low, high), dtype=target)
     over, under = greater_equal(x, float(high)), less_equal(x, float(low))  # the float may be 2ⁿ for the limit 2ⁿ - 1
     within = logical_and(logical_not(logical_or(over, under)), equal(x, x))
     whole = cast(where(within, x, 0), dtype=target)
     return where(over, np.asarray(high, target), where(under, np.asarray(low, target), whole))
+
+
+def _range(dtype: np.dtype[Any]) -> tuple[int, int]:
+    """The least and the greatest finite number of a dtype; 0 and 1 of bool."""
+    if dtype.kind == "b":
+        return 0, 1
+    if dtypes.is_float(dtype):
+        limit = int(float(largest(dtype)))
+        return -limit, limit
+    return int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)

@@ -15,7 +15,7 @@ from ..errors import describe
 from ..primitive import primitive, promote_numbers, promote_together
 from ..tensor import AbstractTensor, TensorLike
 from . import rules
-from .elementwise import absolute, equal, floor_divide, multiply, where
+from .elementwise import absolute, cast_like, equal, floor_divide, multiply, where
 
 
 def _integers(*operands: Any) -> AbstractTensor:
@@ -25,7 +25,7 @@ def _integers(*operands: Any) -> AbstractTensor:
     return result
 
 
-_WAY_OUT = "Use ops.logical_and and its like for the truth of floats, ops.cast for their whole part"
+_WAY_OUT = "Use ops.logical_and, … for the truth of floats, ops.cast for their whole part"
 BITWISE = {"shape": _integers, "promote": promote_together}
 COUNTING = {"shape": _integers, "promote": promote_numbers}
 
@@ -85,7 +85,9 @@ def bitwise_invert(x: TensorLike) -> Any:
 
 
 def lcm(x1: TensorLike, x2: TensorLike) -> Any:
-    """The least common multiple, not negative: |x1 · x2| / gcd(x1, x2), and 0 if one is 0."""
+    """The least common multiple: |x1| / gcd(x1, x2) · |x2|, and 0 if one is 0."""
     _refuse_floats("lcm", x1, x2)
+    target = dtypes.result_type(x1, x2)
+    x1, x2 = absolute(cast_like(x1, target)), absolute(cast_like(x2, target))
     divisor = gcd(x1, x2)
-    return absolute(multiply(floor_divide(x1, where(equal(divisor, 0), 1, divisor)), x2))
+    return multiply(floor_divide(x1, where(equal(divisor, 0), 1, divisor)), x2)

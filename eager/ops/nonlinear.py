@@ -125,7 +125,7 @@ def gelu(x: TensorLike, approximate: bool = True) -> Any:
 
     Args:
       x: the input.
-      approximate: whether Φ(x) is taken as (1 + tanh(√(2/π) · (x + 0.044715 · x³))) / 2, within 3e-4 of it.
+      approximate: whether Φ(x) is taken as (1 + tanh(√(2/π) · (x + 0.044715 · x³))) / 2, within 2e-4 of it.
 
     Example:
       >>> gelu(np.float32([0.0, 100.0])).tolist()

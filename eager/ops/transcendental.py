@@ -22,12 +22,15 @@ from .elementwise import (
     cos,
     divide,
     equal,
+    isfinite,
     log1p,
+    maximum,
     multiply,
     power,
     sigmoid,
     sin,
     sqrt,
+    stop_gradient,
     subtract,
     where,
 )
@@ -148,7 +151,8 @@ def arctanh(x: TensorLike) -> Any:
 @primitive(**FLOAT)
 def cbrt(x: TensorLike) -> Any:
     """The cube root, negative for negative x; its gradient is infinite at 0 (PyTorch, composing it, gives NaN)."""
-    return np.cbrt(x)
+    x = np.asarray(x)
+    return np.cbrt(x, dtype=np.float64).astype(x.dtype)  # as for log10: in float32 NumPy's cbrt(216) is not 6
 
 
 cbrt.defvjp(lambda g, y, x: g / (y * y * 3))
@@ -178,7 +182,8 @@ def log2(x: TensorLike) -> Any:
 @primitive(**FLOAT)
 def log10(x: TensorLike) -> Any:
     """The logarithm of base 10; NaN below 0."""
-    return np.log10(x)
+    x = np.asarray(x)
+    return np.log10(x, dtype=np.float64).astype(x.dtype)  # in float32 NumPy's log10(100) is not 2
 
 
 log2.defvjp(lambda g, y, x: multiply(g / x, 1 / math.log(2)))
@@ -197,10 +202,16 @@ logaddexp.defvjp(
 )
 
 
-def logaddexp2(x1: TensorLike, x2: TensorLike) -> Any:
-    """log2(2^x1 + 2^x2), without overflow."""
+def _logaddexp2(x1: Any, x2: Any) -> Any:
     unit = math.log(2)
-    return widened(lambda a, b: multiply(logaddexp(multiply(a, unit), multiply(b, unit)), 1 / unit), x1, x2)
+    top = stop_gradient(maximum(x1, x2))  # taken out, so that it is not rounded; the result does not depend on it
+    top = where(isfinite(top), top, 0)
+    return multiply(logaddexp(multiply(x1 - top, unit), multiply(x2 - top, unit)), 1 / unit) + top
+
+
+def logaddexp2(x1: TensorLike, x2: TensorLike) -> Any:
+    """log2(2^x1 + 2^x2), without overflow; where both are the same infinity the gradient is NaN."""
+    return widened(_logaddexp2, x1, x2)
 
 
 def deg2rad(x: TensorLike) -> Any:

@@ -205,8 +205,8 @@ def saturate_cast(x: TensorLike, dtype: Any) -> Any:
         return cast(x, dtype=target)
     if dtypes.is_float(target):
         limit = largest(target)
-        if dtypes.is_float(source):
-            limit = np.minimum(limit, largest(source).astype(target))
+        if dtypes.is_float(source) and float(largest(source)) < float(limit):
+            limit = largest(source).astype(target)
         y = cast(x, dtype=target)
         y = where(greater(y, limit), limit, y)
         return where(less(y, -limit), -limit, y)

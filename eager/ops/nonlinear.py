@@ -214,8 +214,8 @@ def squareplus(x: TensorLike, b: Any = 4) -> Any:
     x = cast_like(x, dtypes.result_type(x, float))
     negative = less(x, 0)
     root = sqrt(b) if isinstance(b, Operand) else math.sqrt(b)
-    total = add(hypot(x, root), where(negative, -x, x))
-    return divide(where(negative, divide(b, total), total), 2)
+    half = add(divide(hypot(x, root), 2), divide(where(negative, -x, x), 2))
+    return where(negative, divide(b / 4, half), half)
 
 
 def threshold(x: TensorLike, threshold: float, default_value: float) -> Any:

@@ -1,6 +1,6 @@
 """Activations, and sums of exponentials: compositions that do not overflow.
 
-At a kink the slope is PyTorch's: that of the side where the function is constant. NaN stays NaN.
+At a kink the slope is the one that PyTorch takes. NaN stays NaN.
 """
 
 from __future__ import annotations

@@ -159,10 +159,17 @@ def test_operators_on_truth_values_are_logical():
     assert (~Tensor([0, 5], "uint8")).tolist() == [255, 250] and (~Tensor([0, 5])).tolist() == [-1, -6]
 
 
-@pytest.mark.parametrize("function", [*OPERATORS, lambda x, y: ~x])
-def test_operators_on_floats_are_refused(function):
-    with pytest.raises(TypeError, match="expected integers or truth values"):
-        function(Tensor([1.0]), Tensor([1.0]))
+def test_operators_on_floats_ask_for_zero():
+    """As those of Keras's Variables and symbols."""
+    for x in (Tensor([0.5, 0.0]), Variable([0.5, 0.0]), Tensor([0.5, 0.0], "bfloat16")):
+        assert (x & 1).tolist() == (x & Tensor([3, 3])).tolist() == (2.5 & x).tolist() == [True, False]
+        assert (x | 0).tolist() == (x ^ False).tolist() == [True, False]
+        assert (~x).tolist() == [False, True]
+    symbol = AbstractTensor((unknown("n"),))
+    for y in (symbol & 1, 1 | symbol, ~symbol):
+        assert y.dtype == "bool" and y.shape == (None,) and list(map(id, y.node.inputs())) == [id(symbol)]
+    with pytest.raises(TypeError, match="^left_shift: expected integers or truth values"):
+        Tensor([1.0]) << 2
 
 
 def test_divmod():

@@ -1,6 +1,7 @@
 """Activations: values against NumPy, gradients against differences, extremes, dtypes, symbols and names."""
 
 import inspect
+import math
 import re
 
 import numpy as np
@@ -14,6 +15,8 @@ from eagerly.dimensions import unknown
 from eagerly.tensor import AbstractTensor, Tensor
 from eagerly.variable import Variable
 from gradients import check_gradients
+from public_ops.nonlinear import sparsemax
+from public_ops.transcendental import erfc
 
 
 def sigmoid(x):
@@ -72,6 +75,15 @@ TABLE = {
     "selu": (lambda x: 1.0507009873554805 * elu(x, 1.6732632423543772), [{}], [0]),
     "silu": (lambda x: x * sigmoid(x), [{}], []),
     "mish": (lambda x: x * np.tanh(softplus(x)), [{}], []),
+    "gelu": (
+        lambda x, approximate=False: (
+            x * sigmoid(math.sqrt(8 / math.pi) * (x + 0.044715 * x**3))
+            if approximate
+            else x * erfc(-x / math.sqrt(2)) / 2
+        ),
+        [{}, {"approximate": True}],
+        [],
+    ),
     "softplus": (softplus, [{}], []),
     "softsign": (lambda x: x / (1 + np.abs(x)), [{}], [0]),
     "squareplus": (lambda x, b=4: (x + np.sqrt(x * x + b)) / 2, [{}, {"b": 1.0}], []),
@@ -102,11 +114,12 @@ TABLE = {
     "exponential": (np.exp, [{}], []),
     "softmax": (softmax, [{}, {"axis": 0}, {"axis": (0, 1)}], []),
     "log_softmax": (lambda x, axis=-1: np.log(softmax(x, axis)), [{}, {"axis": 0}], []),
+    "sparsemax": (sparsemax, [{}, {"axis": 0}], []),
     "glu": (glu, [{}, {"axis": -2}], []),
 }
 ALIASES = {"swish": "silu", "hard_swish": "hard_silu"}
 CASES = [(name, options) for name, row in TABLE.items() for options in row[1]]
-ELEMENTWISE = sorted(set(TABLE) - {"softmax", "log_softmax", "glu"})
+ELEMENTWISE = sorted(set(TABLE) - {"softmax", "log_softmax", "sparsemax", "glu"})
 
 
 def refused(message):
@@ -172,7 +185,7 @@ def test_nothing_overflows_on_the_way(name, options):
 def test_infinity(name):
     """NaN stays NaN; an infinity gives the limit, but where the formula is inf · 0 or inf / inf, as in Keras."""
     y = getattr(activations, name)(np.array([-np.inf, np.inf, np.nan]), **TABLE[name][1][0]).numpy()
-    undefined = {"silu": [0], "mish": [0], "hard_silu": [0], "squareplus": [0], "softsign": [0, 1]}
+    undefined = {"silu": [0], "mish": [0], "hard_silu": [0], "gelu": [0], "softsign": [0, 1]}
     assert np.flatnonzero(np.isnan(y)).tolist() == [*undefined.get(name, []), 2]
 
 
@@ -201,12 +214,14 @@ def test_signatures_are_keras(name):
         "leaky_relu": "negative_slope=0.2",
         "elu": "alpha=1.0",
         "celu": "alpha=1.0",
+        "gelu": "approximate=False",
         "squareplus": "b=4",
         "hard_shrink": "threshold=0.5",
         "soft_shrink": "threshold=0.5",
         "threshold": "threshold, default_value",
         "softmax": "axis=-1",
         "log_softmax": "axis=-1",
+        "sparsemax": "axis=-1",
         "glu": "axis=-1",
     }.get(name)
     parameters = inspect.signature(getattr(activations, name)).parameters.values()

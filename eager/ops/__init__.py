@@ -10,11 +10,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from typing import Any as _Any
 
+from numpy import ndarray as _ndarray
+
 from .. import primitive as _primitive
+from ..tensor import AbstractTensor as _AbstractTensor
+from ..tensor import Tensor as _Tensor
 from ..tensor import dims as _dims
 from . import control as _control
 from . import creation as _creation
 from . import elementwise as _elementwise
+from . import floats as _floats
 from . import image as image
 from . import linalg as linalg
 from . import nn as nn
@@ -22,6 +27,8 @@ from . import nonlinear as _nonlinear
 from . import numpy as numpy
 from . import operators as _operators  # noqa: F401 - installs Python's operators on tensors
 from . import scans as _scans
+from . import special as _special
+from . import transcendental as _transcendental
 from .linalg import *  # noqa: F403
 from .nn import *  # noqa: F403
 from .numpy import *  # noqa: F403
@@ -41,6 +48,33 @@ def shape(x: _Any) -> tuple[_Any, ...]:
     return _dims(x)
 
 
+def dtype(x: _Any) -> str:
+    """The name of the dtype that operations see.
+
+    >>> dtype([1.5, 2.0])
+    'float32'
+    """
+    return (x if hasattr(x, "dtype") else _creation.convert_to_tensor(x)).dtype.name  # type: ignore[no-any-return]
+
+
+def is_tensor(x: _Any) -> bool:
+    """Whether x is a Tensor, or the symbol of one; arrays and Variables are none.
+
+    >>> is_tensor(convert_to_tensor(1.0)), is_tensor(1.0)
+    (True, False)
+    """
+    return isinstance(x, (_Tensor, _AbstractTensor))
+
+
+def convert_to_numpy(x: _Any) -> _ndarray[_Any, _Any]:
+    """The values as a NumPy array of one's own.
+
+    >>> convert_to_numpy([1, 2])
+    array([1, 2], dtype=int32)
+    """
+    return _creation.convert_to_tensor(x).numpy()  # type: ignore[no-any-return]
+
+
 convert_to_tensor = _public(_creation.convert_to_tensor)
 cast = _public(_primitive.cast)
 stop_gradient = _public(_elementwise.stop_gradient)
@@ -54,3 +88,8 @@ scan = _scans.scan
 associative_scan = _scans.associative_scan
 map = _scans.map
 vectorized_map = _scans.vectorized_map
+rsqrt = _public(_transcendental.rsqrt)
+erf = _public(_special.erf)
+erfc = _public(_special.erfc)
+erfinv = _public(_special.erfinv)
+saturate_cast = _public(_floats.saturate_cast)

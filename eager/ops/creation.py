@@ -23,6 +23,16 @@ def full_like(x: TensorLike, fill_value: Any, dtype: Any = None) -> Any:
 full_like.defvjp(None)
 
 
+def empty_like(x: TensorLike, dtype: Any = None) -> Any:
+    """A tensor of the shape (and dtype) of x whose values mean nothing: zeros, for the sake of repetition."""
+    return full_like(x, fill_value=0, dtype=dtype)
+
+
+def size(x: TensorLike) -> Any:
+    """The number of elements, as an int32 tensor."""
+    return elementwise.multiply(wrap(np.ones((), dtypes.INTX)), dimensions.product(dims(x)))
+
+
 def filled_like(x: TensorLike, fill_value: TensorLike, dtype: Any = None) -> Any:
     """A tensor of the shape (and dtype) of x filled with one value, or with one that broadcasts to it."""
     if not isinstance(fill_value, Operand):
@@ -61,6 +71,11 @@ def zeros(shape: Sequence[Any] | int, dtype: Any = None) -> Any:
 def ones(shape: Sequence[Any] | int, dtype: Any = None) -> Any:
     """Ones, float32 if no dtype is given."""
     return full(shape, 1, dtypes.dtype(dtype))
+
+
+def empty(shape: Sequence[Any] | int, dtype: Any = None) -> Any:
+    """A tensor whose values mean nothing: zeros, for the sake of repetition."""
+    return zeros(shape, dtype)
 
 
 def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) -> Any:

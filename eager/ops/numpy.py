@@ -8,9 +8,14 @@ from ..tensor import dims as _dims
 from . import arrays as _arrays
 from . import creation as _creation
 from . import elementwise as _elementwise
+from . import floats as _floats
+from . import integers as _integers
 from . import linear as _linear
 from . import reductions as _reductions
 from . import vectorized as _vectorized
+from . import special as _special
+from . import transcendental as _transcendental
+from . import window_functions as _window_functions
 from .public import public as _public
 
 
@@ -72,6 +77,64 @@ logical_not = _public(_elementwise.logical_not)
 isnan = _public(_elementwise.isnan)
 isinf = _public(_elementwise.isinf)
 isfinite = _public(_elementwise.isfinite)
+
+arcsin = _public(_transcendental.arcsin)
+arccos = _public(_transcendental.arccos)
+arctan = _public(_transcendental.arctan)
+arctan2 = _public(_transcendental.arctan2)
+arcsinh = _public(_transcendental.arcsinh)
+arccosh = _public(_transcendental.arccosh)
+arctanh = _public(_transcendental.arctanh)
+sinh = _public(_transcendental.sinh)
+cosh = _public(_transcendental.cosh)
+tan = _public(_transcendental.tan)
+hypot = _public(_transcendental.hypot)
+cbrt = _public(_transcendental.cbrt)
+reciprocal = _public(_transcendental.reciprocal)
+exp2 = _public(_transcendental.exp2)
+log2 = _public(_transcendental.log2)
+log10 = _public(_transcendental.log10)
+logaddexp = _public(_transcendental.logaddexp)
+logaddexp2 = _public(_transcendental.logaddexp2)
+deg2rad = _public(_transcendental.deg2rad)
+rad2deg = _public(_transcendental.rad2deg)
+bitwise_and = _public(_integers.bitwise_and)
+bitwise_or = _public(_integers.bitwise_or)
+bitwise_xor = _public(_integers.bitwise_xor)
+bitwise_invert = _public(_integers.bitwise_invert)
+bitwise_not = bitwise_invert
+left_shift = _public(_integers.left_shift)
+bitwise_left_shift = left_shift
+right_shift = _public(_integers.right_shift)
+bitwise_right_shift = right_shift
+gcd = _public(_integers.gcd)
+lcm = _public(_integers.lcm)
+isposinf = _public(_floats.isposinf)
+isneginf = _public(_floats.isneginf)
+signbit = _public(_floats.signbit)
+fabs = _public(_floats.fabs)
+trunc = _public(_floats.trunc)
+fmax = _public(_floats.fmax)
+fmin = _public(_floats.fmin)
+fmod = _public(_floats.fmod)
+heaviside = _public(_floats.heaviside)
+nextafter = _public(_floats.nextafter)
+ldexp = _public(_floats.ldexp)
+isclose = _public(_floats.isclose)
+allclose = _public(_floats.allclose)
+nan_to_num = _public(_floats.nan_to_num)
+i0 = _public(_special.i0)
+sinc = _public(_special.sinc)
+bartlett = _public(_window_functions.bartlett)
+blackman = _public(_window_functions.blackman)
+hamming = _public(_window_functions.hamming)
+hanning = _public(_window_functions.hanning)
+kaiser = _public(_window_functions.kaiser)
+copy = _public(_elementwise.identity, "copy")
+empty = _public(_creation.empty)
+empty_like = _public(_creation.empty_like)
+size = _public(_creation.size)
+
 sum = _public(_reductions.sum)
 mean = _public(_reductions.mean)
 var = _public(_reductions.var)

@@ -11,11 +11,31 @@ from typing import Any
 
 import numpy as np
 
-from .. import symbolic
+from .. import dtypes, symbolic
 from ..dimensions import Dim
-from ..tensor import AbstractTensor, Operand, Tensor
-from . import arrays, creation, elementwise, linear
+from ..tensor import AbstractTensor, Operand, Tensor, TensorLike
+from . import arrays, creation, elementwise, integers, linear
 from .public import public
+
+
+def _bits_or_truth(bits: Callable[..., Any], truth: Callable[..., Any]) -> Callable[..., Any]:
+    """Bitwise for integers; for floats, which have no bits to speak of, whether they are zero."""
+
+    def operation(x1: TensorLike, x2: TensorLike) -> Any:
+        return (truth if dtypes.is_float(dtypes.result_type(x1, x2)) else bits)(x1, x2)
+
+    return operation
+
+
+def _inverted(x: TensorLike) -> Any:
+    """Every bit flipped; for floats, whether they are zero."""
+    return elementwise.logical_not(x) if dtypes.is_float(x) else integers.bitwise_invert(x)
+
+
+def _divmod(x1: TensorLike, x2: TensorLike) -> Any:
+    """(x1 // x2, x1 % x2)."""
+    return elementwise.floor_divide(x1, x2), elementwise.mod(x1, x2)
+
 
 BINARY: dict[str, Callable[..., Any]] = {
     "add": elementwise.add,
@@ -26,9 +46,12 @@ BINARY: dict[str, Callable[..., Any]] = {
     "mod": elementwise.mod,
     "pow": elementwise.power,
     "matmul": linear.matmul,
-    "and": elementwise.logical_and,
-    "or": elementwise.logical_or,
-    "xor": elementwise.logical_xor,
+    "and": _bits_or_truth(integers.bitwise_and, elementwise.logical_and),
+    "or": _bits_or_truth(integers.bitwise_or, elementwise.logical_or),
+    "xor": _bits_or_truth(integers.bitwise_xor, elementwise.logical_xor),
+    "lshift": integers.left_shift,
+    "rshift": integers.right_shift,
+    "divmod": _divmod,
 }
 COMPARE: dict[str, Callable[..., Any]] = {
     "lt": elementwise.less,
@@ -42,7 +65,7 @@ UNARY: dict[str, Callable[..., Any]] = {
     "neg": elementwise.negative,
     "pos": elementwise.identity,
     "abs": elementwise.absolute,
-    "invert": elementwise.logical_not,
+    "invert": _inverted,
 }
 CONVERTIBLE = (bool, int, float, Dim, Operand)
 

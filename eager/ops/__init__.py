@@ -22,11 +22,11 @@ from . import elementwise as _elementwise
 from . import floats as _floats
 from . import image as image
 from . import linalg as linalg
+from . import loops as _loops
 from . import nn as nn
 from . import nonlinear as _nonlinear
 from . import numpy as numpy
 from . import operators as _operators  # noqa: F401 - installs Python's operators on tensors
-from . import scans as _scans
 from . import special as _special
 from . import transcendental as _transcendental
 from .linalg import *  # noqa: F403
@@ -84,10 +84,10 @@ cond = _control.cond
 switch = _control.switch
 while_loop = _control.while_loop
 fori_loop = _control.fori_loop
-scan = _scans.scan
-associative_scan = _scans.associative_scan
-map = _scans.map
-vectorized_map = _scans.vectorized_map
+scan = _loops.scan
+associative_scan = _loops.associative_scan
+map = _loops.map
+vectorized_map = _loops.vectorized_map
 rsqrt = _public(_transcendental.rsqrt)
 erf = _public(_special.erf)
 erfc = _public(_special.erfc)

@@ -12,9 +12,9 @@ from . import floats as _floats
 from . import integers as _integers
 from . import linear as _linear
 from . import reductions as _reductions
-from . import vectorized as _vectorized
 from . import special as _special
 from . import transcendental as _transcendental
+from . import vectorized as _vectorized
 from . import window_functions as _window_functions
 from .public import public as _public
 

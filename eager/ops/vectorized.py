@@ -20,7 +20,7 @@ from ..errors import describe
 from ..tensor import AbstractTensor, dims
 from . import creation
 from .control import any_unknown, expect_callable, spec, specs, takes_functions
-from .scans import nothing, repeated, reshape, slices, stacked, traced
+from .loops import nothing, repeated, reshape, slices, stacked, traced
 
 _Core = tuple[str, ...]
 _DIMENSIONS = r"\((?:\w+(?:,\w+)*)?\)"

@@ -20,6 +20,9 @@ from . import nn as nn
 from . import nonlinear as _nonlinear
 from . import numpy as numpy
 from . import operators as _operators  # noqa: F401 - installs Python's operators on tensors
+from . import segments as _segments
+from . import sorting as _sorting
+from . import statistics as _statistics
 from .linalg import *  # noqa: F403
 from .nn import *  # noqa: F403
 from .numpy import *  # noqa: F403
@@ -43,3 +46,11 @@ convert_to_tensor = _public(_creation.convert_to_tensor)
 cast = _public(_primitive.cast)
 stop_gradient = _public(_elementwise.stop_gradient)
 logsumexp = _public(_nonlinear.logsumexp)
+
+cdist = _public(_statistics.cdist)
+in_top_k = _public(_sorting.in_top_k)
+segment_max = _public(_segments.segment_max)
+segment_min = _public(_segments.segment_min)
+segment_prod = _public(_segments.segment_prod)
+segment_sum = _public(_segments.segment_sum)
+top_k = _public(_sorting.top_k)

@@ -76,7 +76,8 @@ def histogram(x: TensorLike, bins: int = 10, range: tuple[float, float] | None =
       Counts [bins] and edges [bins + 1], in the dtype of x if that is a float, else in float32.
 
     Raises:
-      ValueError: for another number of axes, less than one bin, or a range that is no ascending pair of numbers.
+      ValueError: for another number of axes, less than one bin, a range that is no ascending pair of numbers, or none
+        and an element that is not finite.
 
     >>> ops.histogram([1.0, 2.0, 2.5, 5.0], bins=2)
     (Tensor([3., 1.], shape=(2,), dtype=float32), Tensor([1., 3., 5.], shape=(3,), dtype=float32))
@@ -104,7 +105,10 @@ def _bounds(x: Any, given: Any) -> tuple[Any, Any]:
     """The lowest and the highest edge of a histogram, abstract if x is."""
     if given is None:
         if not dimensions.same(dims(x)[0], 0):
-            return reductions.min(x), reductions.max(x)
+            low, high = reductions.min(x), reductions.max(x)
+            if not isinstance(low, AbstractTensor) and not np.all(np.isfinite([low, high])):
+                raise ValueError(f"histogram: expected finite elements, or a range, got {describe(x)} with others.")
+            return low, high
         given = (0, 1)
     pair = isinstance(given, (tuple, list)) and len(given) == 2 and not any(isinstance(v, Operand) for v in given)
     if not pair or not given[0] <= given[1] or not np.all(np.isfinite(given)):

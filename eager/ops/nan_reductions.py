@@ -32,7 +32,8 @@ def _mean(x: Any, axis: Axis, keepdims: bool) -> Any:
 
 
 def _variance(x: Any, axis: Axis, keepdims: bool) -> Any:
-    return _mean(square(subtract(x, _mean(x, axis, True))), axis, keepdims)
+    deviations = where(isnan(x), 0, subtract(x, _mean(x, axis, True)))
+    return reductions.sum(square(deviations), axis=axis, keepdims=keepdims) / _number(x, axis, keepdims)
 
 
 def nansum(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Any:

@@ -55,8 +55,8 @@ def _quantile(
         last = dims(rows)[-1] - 1
     fractions = arrays.reshape(cast_like(q, wide), newshape=(*(1,) * (len(dims(rows)) - 1), -1))
     found = _at(rows, multiply(fractions, last) if whole == 1 else multiply(fractions, last) / whole, method)
-    if not ignore_nan:
-        found = where(reductions.any(nan, axis=-1, keepdims=True), NAN, found)
+    none = (reductions.all if ignore_nan else reductions.any)(nan, axis=-1, keepdims=True)
+    found = where(none, NAN, found)
     rank = len(dims(found))
     found = arrays.transpose(found, axes=(rank - 1, *range(rank - 1)))
     shape = (*dims(q), *rules.reduced_shape(dims(x), axis, keepdims))

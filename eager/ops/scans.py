@@ -70,19 +70,30 @@ def _running_product_back(g: Any, y: Any, x: Any, axis: int) -> Any:
 running_product.defvjp(_running_product_back)
 
 
+def _product_or_zero(a: Any, b: Any, *deciding: Any) -> Any:
+    """a · b, and 0 where one of the deciding factors is 0, whatever the other is."""
+    result = a * b
+    if not np.isfinite(result).all():
+        for factor in deciding:
+            result[factor == 0] = 0
+    return result
+
+
 @primitive(shape=_scan_rule)
 def linear_scan(a: TensorLike, b: TensorLike, axis: int) -> Any:
     """y[i] = a[i] · y[i-1] + b[i] along an axis, with y[-1] = 0; a and b have one shape and dtype.
 
-    By doubling: after each step an element has taken in twice as many of its predecessors (Hillis & Steele 1986).
+    A factor of 0 begins anew, even behind infinity and NaN. By doubling: after each step an element has taken in twice
+    as many of its predecessors (Hillis & Steele 1986, "Data parallel algorithms").
     """
     result = np.asarray(b).dtype
     wide = accumulator(result)
     factors, sums = (np.moveaxis(np.asarray(x), axis, 0).astype(wide) for x in (a, b))
     step = 1
     while step < len(sums):
-        sums[step:] += factors[step:] * sums[:-step]
-        factors[step:] = factors[step:] * factors[:-step]
+        near, far = factors[step:], factors[:-step]
+        sums[step:] += _product_or_zero(near, sums[:-step], near)
+        factors[step:] = _product_or_zero(near, far, near, far)
         step *= 2
     return np.moveaxis(sums, 0, axis).astype(result, copy=False)
 

@@ -60,11 +60,14 @@ def segment_reduce(data: TensorLike, segment_ids: TensorLike, num_segments: int,
     return result.astype(data.dtype, copy=False)
 
 
+def _inside(segment_ids: Any, num_segments: Size) -> Any:
+    return logical_and(greater_equal(segment_ids, 0), less(segment_ids, num_segments))
+
+
 def _of_each(y: Any, segment_ids: Any, num_segments: Size) -> Any:
     """For each slice the entry of its segment in y, 0 for a slice without one."""
     widths = ((0, 1), *((0, 0),) * (len(dims(y)) - 1))
-    inside = logical_and(greater_equal(segment_ids, 0), less(segment_ids, num_segments))
-    places = select(inside, segment_ids, num_segments)
+    places = select(_inside(segment_ids, num_segments), segment_ids, num_segments)
     return arrays.getitem(arrays.pad(y, widths=widths), places, key=(indexing.PLACE,))
 
 
@@ -75,9 +78,14 @@ def _extremum_back(g: Any, y: Any, data: Any, ids: Any, num_segments: Size, kind
     return cast_like(ties * _of_each(cast_like(g, wide) / number, ids, num_segments), data.dtype)
 
 
+def _for_slices(x: Any, data: Any) -> Any:
+    """One number for each slice of data, to broadcast with it."""
+    return arrays.reshape(x, newshape=(-1, *(1,) * (len(dims(data)) - 1)))
+
+
 def _before(data: Any, ids: Any) -> Any:
     """The product of the slices before each one in its segment, for data sorted by segment."""
-    same = arrays.reshape(equal(ids, shift(ids, 0, 1, -1)), newshape=(-1, *(1,) * (len(dims(data)) - 1)))
+    same = _for_slices(equal(ids, shift(ids, 0, 1, -1)), data)
     zero, one = cast_like(0, data.dtype), cast_like(1, data.dtype)
     start = arrays.broadcast_to(select(same, zero, one), shape=dims(data))
     return linear_scan(select(same, shift(data, 0, 1, 1), zero), start, axis=0)
@@ -87,6 +95,7 @@ def _product_back(g: Any, y: Any, data: Any, ids: Any, num_segments: Size, kind:
     def at(x: Any, places: Any) -> Any:
         return arrays.getitem(x, places, key=(indexing.PLACE,))
 
+    data = select(_for_slices(_inside(ids, num_segments), data), data, cast_like(1, data.dtype))
     by = order(ids, axis=0)
     sorted_data, sorted_ids = at(data, by), at(ids, by)
     after = backwards(_before(backwards(sorted_data, 0), backwards(sorted_ids, 0)), 0)
@@ -106,7 +115,8 @@ def number_of(ids: Any) -> Size:
     """One more than the largest of the numbers; 0 if there are none, unknown if they have no values."""
     if isinstance(ids, AbstractTensor):
         return dimensions.unknown("segments")
-    return max(int(np.max(np.asarray(ids), initial=-1)) + 1, 0)
+    numbers = np.asarray(ids)
+    return max(int(numbers.max()) + 1, 0) if numbers.size else 0
 
 
 def _segment(kind: str, data: Any, segment_ids: Any, num_segments: Any) -> Any:

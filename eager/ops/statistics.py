@@ -148,7 +148,7 @@ def corrcoef(x: TensorLike) -> Any:
     Raises:
       ValueError: for another number of axes.
 
-    >>> ops.corrcoef([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]])
+    >>> ops.corrcoef([[1, 3, 1, 3], [5, 4, 5, 4]])
     Tensor([[ 1., -1.],
             [-1.,  1.]], shape=(2, 2), dtype=float32)
     """

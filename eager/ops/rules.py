@@ -44,9 +44,9 @@ def normalize_axis(axis: int, rank: int, name: str = "axis") -> int:
     """A non-negative axis.
 
     Raises:
-      ValueError: if the axis is out of range.
+      ValueError: if the axis is no integer or out of range.
     """
-    if not -rank <= axis < rank:
+    if not hasattr(axis, "__index__") or not -rank <= axis < rank:
         raise ValueError(f"{name}: expected an integer in [{-rank}, {rank}) for {rank} axes, got {axis}")
     return axis % rank
 

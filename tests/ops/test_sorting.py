@@ -211,6 +211,8 @@ def refused(call, text):
 def test_messages():
     x = np.ones((2, 3), "float32")
     refused(lambda: ops.sort(x, 2), "sort: axis: expected an integer in [-2, 2) for 2 axes, got 2")
+    refused(lambda: ops.sort(x, (0, 1)), "sort: axis: expected an integer in [-2, 2) for 2 axes, got (0, 1)")
+    refused(lambda: ops.argsort(x, 0.5), "argsort: axis: expected an integer in [-2, 2) for 2 axes, got 0.5")
     refused(lambda: ops.argsort(1.0), "argsort: axis: expected an integer in [0, 0) for 0 axes, got -1")
     refused(lambda: ops.argpartition(x, 3), "argpartition: expected kth from -3 to 2 along axis 1, got 3.")
     refused(lambda: ops.argpartition(x, 1.5), "argpartition: expected an integer as kth, got 1.5.")

@@ -43,7 +43,7 @@ def nansum(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Any:
 
 def nanprod(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Any:
     """The product over the axes of what is not NaN; 1 of nothing."""
-    return scans.product(_replaced(x, 1), axis=axis, keepdims=keepdims)
+    return scans.product_over(_replaced(x, 1), axis=axis, keepdims=keepdims)
 
 
 def nanmean(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Any:

@@ -122,7 +122,7 @@ def others(x: Any) -> Any:
 
 
 @primitive(shape=rules.reduction(sum_dtype))
-def product(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Any:
+def product_over(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Any:
     """The product over the axes."""
     x = np.asarray(x)
     target = sum_dtype(x.dtype)
@@ -136,7 +136,7 @@ def _product_back(g: Any, y: Any, x: Any, axis: Axis = None, keepdims: bool = Fa
     return g * split_axes(others(merge_axes(x, axis)), x, axis)
 
 
-product.defvjp(_product_back)
+product_over.defvjp(_product_back)
 
 
 def _along(name: str, function: Any, x: Any, axis: int | None, dtype: Any) -> Any:
@@ -189,6 +189,6 @@ def prod(x: TensorLike, axis: Axis = None, keepdims: bool = False, dtype: Any = 
     Tensor([3, 8], shape=(2,), dtype=int32)
     """
     if dtype is None:
-        return product(x, axis=axis, keepdims=keepdims)
+        return product_over(x, axis=axis, keepdims=keepdims)
     target = dtypes.dtype(dtype)
-    return cast_like(product(cast_like(x, target), axis=axis, keepdims=keepdims), target)
+    return cast_like(product_over(cast_like(x, target), axis=axis, keepdims=keepdims), target)

@@ -38,7 +38,7 @@ DOMAINS: dict[str, Domain] = {
     "linear_scan": Domain(
         tuple(lambda n, m, case=case: (case(n, m)[0] * 2, case(n, m)[1]) for case in LAST), dtypes=NUMBERS
     ),
-    "product": Domain(REDUCTION),
+    "product_over": Domain(REDUCTION),
     "order": Domain(LAST, (distinct,)),
     "ascending": Domain(LAST, (distinct,)),
     "partition_order": Domain(

@@ -29,6 +29,9 @@ from . import numpy as numpy
 from . import operators as _operators  # noqa: F401 - installs Python's operators on tensors
 from . import special as _special
 from . import transcendental as _transcendental
+from . import segments as _segments
+from . import sorting as _sorting
+from . import statistics as _statistics
 from .linalg import *  # noqa: F403
 from .nn import *  # noqa: F403
 from .numpy import *  # noqa: F403
@@ -93,3 +96,10 @@ erf = _public(_special.erf)
 erfc = _public(_special.erfc)
 erfinv = _public(_special.erfinv)
 saturate_cast = _public(_floats.saturate_cast)
+cdist = _public(_statistics.cdist)
+in_top_k = _public(_sorting.in_top_k)
+segment_max = _public(_segments.segment_max)
+segment_min = _public(_segments.segment_min)
+segment_prod = _public(_segments.segment_prod)
+segment_sum = _public(_segments.segment_sum)
+top_k = _public(_sorting.top_k)

@@ -6,16 +6,23 @@ from typing import Any as _Any
 
 from ..tensor import dims as _dims
 from . import arrays as _arrays
+from . import counting as _counting
 from . import creation as _creation
 from . import elementwise as _elementwise
 from . import floats as _floats
 from . import integers as _integers
 from . import linear as _linear
+from . import nan_reductions as _nan_reductions
+from . import quantiles as _quantiles
 from . import reductions as _reductions
 from . import special as _special
 from . import transcendental as _transcendental
 from . import vectorized as _vectorized
 from . import window_functions as _window_functions
+from . import scans as _scans
+from . import sets as _sets
+from . import sorting as _sorting
+from . import statistics as _statistics
 from .public import public as _public
 
 
@@ -156,3 +163,42 @@ take_along_axis = _public(_arrays.take_along, "take_along_axis")
 matmul = _public(_linear.matmul)
 
 vectorize = _vectorized.vectorize
+amax = _public(_statistics.amax)
+amin = _public(_statistics.amin)
+argpartition = _public(_sorting.argpartition)
+argsort = _public(_sorting.argsort)
+average = _public(_statistics.average)
+bincount = _public(_counting.bincount)
+corrcoef = _public(_statistics.corrcoef)
+correlate = _public(_statistics.correlate)
+count_nonzero = _public(_counting.count_nonzero)
+cumprod = _public(_scans.cumprod)
+cumsum = _public(_scans.cumsum)
+digitize = _public(_sorting.digitize)
+histogram = _public(_counting.histogram)
+isin = _public(_sorting.isin)
+median = _public(_quantiles.median)
+nanargmax = _public(_nan_reductions.nanargmax)
+nanargmin = _public(_nan_reductions.nanargmin)
+nancumprod = _public(_nan_reductions.nancumprod)
+nancumsum = _public(_nan_reductions.nancumsum)
+nanmax = _public(_nan_reductions.nanmax)
+nanmean = _public(_nan_reductions.nanmean)
+nanmedian = _public(_quantiles.nanmedian)
+nanmin = _public(_nan_reductions.nanmin)
+nanpercentile = _public(_quantiles.nanpercentile)
+nanprod = _public(_nan_reductions.nanprod)
+nanquantile = _public(_quantiles.nanquantile)
+nanstd = _public(_nan_reductions.nanstd)
+nansum = _public(_nan_reductions.nansum)
+nanvar = _public(_nan_reductions.nanvar)
+nonzero = _public(_sets.nonzero)
+percentile = _public(_quantiles.percentile)
+prod = _public(_scans.prod)
+ptp = _public(_statistics.ptp)
+quantile = _public(_quantiles.quantile)
+searchsorted = _public(_sorting.searchsorted)
+sort = _public(_sorting.sort)
+std = _public(_statistics.std)
+trapezoid = _public(_statistics.trapezoid)
+unique = _public(_sets.unique)

@@ -18,13 +18,14 @@ from . import arrays, rules
 Axis = int | Sequence[int] | None
 
 
-def _sum_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+def sum_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The dtype that a dtype is summed, and multiplied, in."""
     if dtype.kind == "b" or (dtype.kind == "i" and dtype.itemsize < 4):
         return dtypes.INTX
     return np.dtype(np.uint32) if dtype.kind == "u" and dtype.itemsize < 4 else dtype
 
 
-@primitive(shape=rules.reduction(_sum_dtype))
+@primitive(shape=rules.reduction(sum_dtype))
 def sum(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Any:
     """The sum over the axes."""
     x = np.asarray(x)
@@ -32,7 +33,7 @@ def sum(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Any:
         x,
         axis=axis if axis is None else rules.normalize_axes(axis, x.ndim),
         keepdims=keepdims,
-        dtype=_sum_dtype(x.dtype),
+        dtype=sum_dtype(x.dtype),
     )
 
 
@@ -124,6 +125,24 @@ def count(x: Any, axis: Axis) -> Any:
     """How many elements a reduction over the axes takes together."""
     shape = dims(x)
     return dimensions.product(shape[i] for i in rules.normalize_axes(axis, len(shape)))
+
+
+def merge_axes(x: Any, axis: Axis) -> Any:
+    """x with the axes of a reduction moved to the end and made one."""
+    shape = dims(x)
+    axes = rules.normalize_axes(axis, len(shape))
+    rest = [i for i in range(len(shape)) if i not in axes]
+    moved = arrays.transpose(x, axes=(*rest, *axes))
+    return arrays.reshape(moved, newshape=(*(shape[i] for i in rest), count(x, axis)))
+
+
+def split_axes(y: Any, like: Any, axis: Axis) -> Any:
+    """What `merge_axes` did to a tensor of the shape of `like`, undone."""
+    shape = dims(like)
+    axes = rules.normalize_axes(axis, len(shape))
+    order = (*(i for i in range(len(shape)) if i not in axes), *axes)
+    y = arrays.reshape(y, newshape=tuple(shape[i] for i in order))
+    return arrays.transpose(y, axes=tuple(order.index(i) for i in range(len(shape))))
 
 
 def in_float(function: Callable[[Any], tuple[Any, ...]], x: Any) -> tuple[Any, ...]:

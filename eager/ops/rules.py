@@ -5,6 +5,7 @@ A rule maps abstract tensors (and Python numbers) to the abstract result, and ra
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -43,9 +44,9 @@ def normalize_axis(axis: int, rank: int, name: str = "axis") -> int:
     """A non-negative axis.
 
     Raises:
-      ValueError: if the axis is out of range.
+      ValueError: if the axis is no integer or out of range.
     """
-    if not -rank <= axis < rank:
+    if not hasattr(axis, "__index__") or not -rank <= axis < rank:
         raise ValueError(f"{name}: expected an integer in [{-rank}, {rank}) for {rank} axes, got {axis}")
     return axis % rank
 
@@ -101,6 +102,19 @@ def refuse_tensor(name: str, value: Any, instead: str) -> None:
         raise ValueError(
             f"expected a number as {name}, got {describe(value)}. No gradient flows into it; for one write {instead}"
         )
+
+
+def integer(operation: str, option: str, value: Any) -> Any:
+    """An option as a Python integer, or the unknown dimension that it is.
+
+    Raises:
+      ValueError: if it is no integer.
+    """
+    if isinstance(value, dimensions.Dim):
+        return value
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise ValueError(f"{operation}: expected an integer as {option}, got {describe(value)}.")
+    return operator.index(value)
 
 
 def leading_axes(g: Any, x: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -62,12 +62,14 @@ class Domain:
     values: how the inputs are drawn; the last entry serves all further ones.
     dtypes: the input dtypes to try.
     empty: whether n may be 0.
+    sized: whether the shapes are known without the values; if not, an unknown size may stand for any.
     """
 
     cases: tuple[Callable[[Any, Any], tuple[list[Any], dict[str, Any]]], ...]
     values: tuple[Callable[..., Any], ...] = (real,)
     dtypes: tuple[str, ...] = ALL
     empty: bool = True
+    sized: bool = True
 
     def draw(self, rng, case, n, m, dtype):
         """Inputs and params of a case."""

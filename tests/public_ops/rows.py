@@ -18,12 +18,14 @@ class Row:
     call: from the tensors to the result.
     reference: from float64 arrays to the result; None where another file checks values.
     values: how the tensors are drawn, the last entry for all further ones.
+    sized: whether the result's shape is known without the values; if not, an unknown size may stand for any.
     """
 
     shapes: Callable[[Any, Any], list[Any]]
     call: Callable[..., Any]
     reference: Callable[..., Any] | None
     values: tuple[Callable[..., Any], ...] = (real,)
+    sized: bool = True
 
     def draw(self, rng, n, m, dtype="float32"):
         """Arrays to call with."""

@@ -15,14 +15,14 @@ from . import linear as _linear
 from . import nan_reductions as _nan_reductions
 from . import quantiles as _quantiles
 from . import reductions as _reductions
-from . import special as _special
-from . import transcendental as _transcendental
-from . import vectorized as _vectorized
-from . import window_functions as _window_functions
 from . import scans as _scans
 from . import sets as _sets
 from . import sorting as _sorting
+from . import special as _special
 from . import statistics as _statistics
+from . import transcendental as _transcendental
+from . import vectorized as _vectorized
+from . import window_functions as _window_functions
 from .public import public as _public
 
 

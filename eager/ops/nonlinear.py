@@ -68,16 +68,24 @@ def hard_tanh(x: TensorLike) -> Any:
     return clip(x, -1, 1)
 
 
-def softmax(x: TensorLike, axis: int | None = -1) -> Any:
-    """exp(x) / sum(exp(x)) along an axis, without overflow; over all elements if None."""
+def _weights(x: Any, axis: reductions.Axis) -> tuple[Any]:
     weights = exp(x - stop_gradient(reductions.max(x, axis=axis, keepdims=True)))
-    return weights / reductions.sum(weights, axis=axis, keepdims=True)
+    return (weights / reductions.sum(weights, axis=axis, keepdims=True),)
 
 
-def log_softmax(x: TensorLike, axis: int | None = -1) -> Any:
-    """log(softmax(x)) along an axis, without overflow; over all elements if None."""
+def _log_weights(x: Any, axis: reductions.Axis) -> tuple[Any]:
     shifted = x - stop_gradient(reductions.max(x, axis=axis, keepdims=True))
-    return shifted - log(reductions.sum(exp(shifted), axis=axis, keepdims=True))
+    return (shifted - log(reductions.sum(exp(shifted), axis=axis, keepdims=True)),)
+
+
+def softmax(x: TensorLike, axis: reductions.Axis = -1) -> Any:
+    """exp(x) / sum(exp(x)) over an axis or several, without overflow; over all elements if None."""
+    return reductions.in_float(lambda wide: _weights(wide, axis), x)[0]
+
+
+def log_softmax(x: TensorLike, axis: reductions.Axis = -1) -> Any:
+    """log(softmax(x)) over an axis or several, without overflow; over all elements if None."""
+    return reductions.in_float(lambda wide: _log_weights(wide, axis), x)[0]
 
 
 def logsumexp(x: TensorLike, axis: reductions.Axis = None, keepdims: bool = False) -> Any:

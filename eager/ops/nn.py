@@ -6,7 +6,10 @@ from . import attention as _attention
 from . import convolution as _convolution
 from . import creation as _creation
 from . import crossentropy as _crossentropy
+from . import ctc as _ctc
+from . import decoding as _decoding
 from . import elementwise as _elementwise
+from . import fidelity as _fidelity
 from . import im2col as _im2col
 from . import linear as _linear
 from . import nonlinear as _nonlinear
@@ -56,3 +59,6 @@ layer_normalization = _public(_normalization.layer_normalization)
 rms_normalization = _public(_normalization.rms_normalization)
 normalize = _public(_normalization.normalize)
 multi_hot = _public(_creation.multi_hot)
+ctc_loss = _public(_ctc.ctc_loss)
+ctc_decode = _public(_decoding.ctc_decode)
+psnr = _public(_fidelity.psnr)

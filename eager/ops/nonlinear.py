@@ -68,13 +68,18 @@ def hard_tanh(x: TensorLike) -> Any:
     return clip(x, -1, 1)
 
 
+def _shifted(x: Any, axis: reductions.Axis) -> Any:
+    """x less its largest element over the axes, which may be empty."""
+    return x - stop_gradient(reductions.max(x, axis=axis, keepdims=True, initial=-float("inf")))
+
+
 def _weights(x: Any, axis: reductions.Axis) -> tuple[Any]:
-    weights = exp(x - stop_gradient(reductions.max(x, axis=axis, keepdims=True)))
+    weights = exp(_shifted(x, axis))
     return (weights / reductions.sum(weights, axis=axis, keepdims=True),)
 
 
 def _log_weights(x: Any, axis: reductions.Axis) -> tuple[Any]:
-    shifted = x - stop_gradient(reductions.max(x, axis=axis, keepdims=True))
+    shifted = _shifted(x, axis)
     return (shifted - log(reductions.sum(exp(shifted), axis=axis, keepdims=True)),)
 
 

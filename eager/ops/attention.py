@@ -64,7 +64,7 @@ def dot_product_attention(
     batch, length, heads, features = dims(q)
     places, shared = dims(k)[1:3]
     if scale is None:
-        scale = features**-0.5 if isinstance(features, int) else 1.0 / sqrt(cast_like(np.ones(()), wide) * features)
+        scale = features**-0.5 if isinstance(features, int) else 1.0 / sqrt(creation.ones((), wide) * features)
     # Heads that share a key stand below each other as further queries, so that one product serves them.
     rows = heads // shared * length
     q = arrays.transpose(q * cast_like(scale, wide), axes=(0, 2, 1, 3))

@@ -60,7 +60,7 @@ def _log_scan_back(wanted: Any, g: Any, y: Any, start: Any, scores: Any, skip: A
     after = where(equal(after, -np.inf), 0, after)
     weights = [exp(_moved(before, step, -np.inf) - after) for step in STEPS]
     weights[2] = where(skip, weights[2], 0)
-    total = band_scan(g, *weights, reverse=True)
+    total = band_scan(g, weights[0], weights[1], weights[2], reverse=True)
     first = reductions.sum(arrays.getitem(total, key=(slice(0, 1),)), axis=0) if wanted[0] else None
     return [first, total - g if wanted[1] else None, None]
 
@@ -86,9 +86,9 @@ def band_scan(x: TensorLike, w0: TensorLike, w1: TensorLike, w2: TensorLike, rev
     return y
 
 
-def _band_scan_back(wanted: Any, g: Any, y: Any, x: Any, *weights: Any, reverse: bool) -> Any:
+def _band_scan_back(wanted: Any, g: Any, y: Any, x: Any, w0: Any, w1: Any, w2: Any, reverse: bool) -> Any:
     """The transpose of a linear map; a weight's share is what it multiplied on both sides."""
-    back = band_scan(g, *weights, reverse=not reverse)
+    back = band_scan(g, w0, w1, w2, reverse=not reverse)
     early, late = (back, y) if reverse else (y, back)
     early = arrays.getitem(early, key=(slice(0, dimensions.maximum(dims(g)[0] - 1, 0)),))
     late = arrays.getitem(late, key=(slice(1, None),))
@@ -136,22 +136,20 @@ def ctc_loss(
     skip = not_equal(_moved(states, 2), states)
     scores = arrays.take_along_axis(logs, arrays.expand_dims(states, 1), axis=2)
     scores = arrays.transpose(scores, axes=(1, 0, 2))
-    start = creation.zeros((batch, 2), logs.dtype)
-    start = arrays.pad(start, widths=((0, 0), (0, count * 2)), value=-np.inf)
-    start = arrays.getitem(start, key=(slice(None), slice(0, count * 2 + 1)))
-    length, reach = (cast(x, dtype=dtypes.INTX) for x in (target_length, output_length))
+    first = arrays.pad(creation.zeros((batch, 1), logs.dtype), widths=((0, 0), (0, count * 2)), value=-np.inf)
+    start = maximum(first, _moved(first, 1, -np.inf))  # a path begins in the first blank or in the first label
     paths = log_scan(start, scores, skip) + scores
-    last = arrays.reshape(maximum(reach - 1, 0), newshape=(1, batch, 1))
-    final = arrays.reshape(arrays.take_along_axis(paths, last, axis=0), newshape=(batch, -1))
+    paths = arrays.concatenate(arrays.expand_dims(first, 0), paths, axis=0)  # after no output at all, then after each
+    length, reach = (cast(x, dtype=dtypes.INTX) for x in (target_length, output_length))
+    final = arrays.take_along_axis(paths, arrays.reshape(reach, newshape=(1, batch, 1)), axis=0)
+    final = arrays.reshape(final, newshape=(batch, count * 2 + 1))
     blank = arrays.expand_dims(length * 2, 1)  # a path ends in the last label or in the blank behind it
     ends = [arrays.take_along_axis(final, maximum(blank - 1, 0), axis=1), arrays.take_along_axis(final, blank, axis=1)]
     ends[0] = where(equal(blank, 0), -np.inf, ends[0])
     total = arrays.concatenate(*ends, axis=1)
-    nothing = equal(reach, 0)
     possible = reductions.any(not_equal(total, -np.inf), axis=1)
     loss = -logsumexp(select(arrays.expand_dims(possible, 1), total, cast_like(0.0, logs)), axis=1)
-    loss = where(possible, loss, np.inf)
-    return where(nothing, where(equal(length, 0), cast_like(0.0, logs), np.inf), loss)
+    return where(possible, loss, np.inf)
 
 
 def _check(target: Any, output: Any, target_length: Any, output_length: Any, mask_index: int) -> None:

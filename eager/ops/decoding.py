@@ -79,7 +79,7 @@ def ctc_beams(logs: TensorLike, lengths: TensorLike, width: int, top_paths: int,
         last = tail[which, child]
         stay_ended[which, child] = np.logaddexp(stay_ended[which, child], grown[which, origin, last])
         grown[which, origin, last] = -np.inf
-        total = np.concatenate([np.logaddexp(stay_ended, stay_rested), grown.reshape(batch, -1)], axis=1)
+        total = np.concatenate([np.logaddexp(stay_ended, stay_rested), grown.reshape(batch, width * classes)], axis=1)
         order = np.argsort(-total, axis=1, kind="stable")[:, :width]
         stays = order < width
         source = np.where(stays, order, (order - width) // classes)

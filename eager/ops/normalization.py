@@ -68,7 +68,7 @@ def layer_normalization(
 
     Args:
       x: what to normalize.
-      gamma: a scale with the sizes of the normalized axes, or one that broadcasts with x; None for 1.
+      gamma: a scale with the sizes of the normalized axes, or one of x's rank that broadcasts; None for 1.
       beta: an offset in the same shape; None for 0.
       axis: the axis or axes to normalize over.
       epsilon: what the variance has more; 1e-7 if None.
@@ -114,7 +114,7 @@ def rms_normalization(
 
     Args:
       x: what to normalize.
-      scale: a scale with the sizes of the normalized axes, or one that broadcasts with x; None for 1.
+      scale: a scale with the sizes of the normalized axes, or one of x's rank that broadcasts; None for 1.
       axis: the axis or axes to normalize over.
       epsilon: what the mean square has more; 1e-7 if None.
 

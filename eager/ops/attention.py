@@ -47,8 +47,8 @@ def dot_product_attention(
 
     Example:
       >>> x = np.array([1.0, 2.0]).reshape(1, 2, 1, 1)
-      >>> dot_product_attention(x, x, x, is_causal=True)[0, :, 0, 0].round(3).tolist()
-      [1.0, 1.881]
+      >>> [f"{y:.3f}" for y in dot_product_attention(x, x, x, is_causal=True)[0, :, 0, 0]]
+      ['1.000', '1.881']
 
     Reference: Vaswani et al. 2017, eq. 1; Ainslie et al. 2023 for heads that share keys.
     """

@@ -24,8 +24,8 @@ def psnr(x1: TensorLike, x2: TensorLike, max_val: TensorLike) -> Any:
       ValueError: if the shapes differ.
 
     Example:
-      >>> float(psnr(np.array([0.0, 1.0]), np.array([0.1, 0.9]), 1.0).round(3))
-      20.0
+      >>> f"{psnr(np.array([0.0, 1.0]), np.array([0.1, 0.9]), 1.0):.3f}"
+      '20.000'
     """
     a, b = dims(x1), dims(x2)
     if len(a) != len(b) or any(dimensions.same(m, n) is False for m, n in zip(a, b, strict=True)):

@@ -122,8 +122,8 @@ def rms_normalization(
       ValueError: if the scale does not fit.
 
     Example:
-      >>> rms_normalization(np.array([[1.0, 7.0]]), epsilon=0.0).tolist()
-      [[0.2, 1.4]]
+      >>> rms_normalization(np.array([[4.0, 0.0, 0.0, 0.0]]), epsilon=0.0).tolist()
+      [[2.0, 0.0, 0.0, 0.0]]
 
     Reference: Zhang & Sennrich 2019, eq. 4.
     """
@@ -154,8 +154,8 @@ def normalize(
       ValueError: for another order.
 
     Example:
-      >>> normalize(np.array([[3.0, 4.0]]), order=1).round(3).tolist()
-      [[0.429, 0.571]]
+      >>> normalize(np.array([[3.0, 1.0]]), order=1).tolist()
+      [[0.75, 0.25]]
     """
     if not isinstance(order, int) or order < 1:
         raise ValueError(f"normalize: expected an integer >= 1 as order, got {order!r}.")

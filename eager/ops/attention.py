@@ -10,7 +10,7 @@ from .. import dimensions, dtypes
 from ..dimensions import Dim, Size
 from ..errors import describe
 from ..tensor import TensorLike, dims
-from . import arrays, creation, linear
+from . import arrays, creation, linear, reductions
 from .elementwise import cast_like, logical_and, sqrt, tanh, where
 from .nonlinear import softmax
 from .windows import unfold
@@ -59,28 +59,28 @@ def dot_product_attention(
         )
     _check(query, key, value, bias=bias, mask=mask)
     target = dtypes.result_type(query, key, value, float)
-    wide = target if target.itemsize > 2 else dtypes.FLOATX
-    q, k, v = (cast_like(x, wide) for x in (query, key, value))
+    within = reductions.wide(target)
+    q, k, v = (cast_like(x, within) for x in (query, key, value))
     batch, length, heads, features = dims(q)
     places, shared = dims(k)[1:3]
     if scale is None:
-        scale = features**-0.5 if isinstance(features, int) else 1.0 / sqrt(creation.ones((), wide) * features)
+        scale = features**-0.5 if isinstance(features, int) else 1.0 / sqrt(creation.ones((), within) * features)
     # Heads that share a key stand below each other as further queries, so that one product serves them.
     rows = heads // shared * length
-    q = arrays.transpose(q * cast_like(scale, wide), axes=(0, 2, 1, 3))
+    q = arrays.transpose(q * cast_like(scale, within), axes=(0, 2, 1, 3))
     q = arrays.reshape(q, newshape=(batch, shared, rows, features))
     logits = linear.matmul(q, arrays.transpose(k, axes=(0, 2, 3, 1)))
     logits = arrays.reshape(logits, newshape=(batch, heads, length, places))
     if attn_logits_soft_cap is not None:
         logits = attn_logits_soft_cap * tanh(logits / attn_logits_soft_cap)
     if bias is not None:
-        logits = logits + cast_like(bias, wide)
+        logits = logits + cast_like(bias, within)
     allowed = None if mask is None else cast_like(mask, dtypes.BOOL)
     if is_causal:
         earlier = _no_later(length, places)
         allowed = earlier if allowed is None else logical_and(allowed, earlier)
     if allowed is not None:  # finite, so that a query without a place gives no NaN
-        logits = where(allowed, logits, float(np.finfo(wide).min) * 0.7)
+        logits = where(allowed, logits, float(np.finfo(within).min) * 0.7)
     weights = arrays.reshape(softmax(logits), newshape=(batch, shared, rows, places))
     y = linear.matmul(weights, arrays.transpose(v, axes=(0, 2, 1, 3)))
     y = arrays.reshape(y, newshape=(batch, heads, length, dims(v)[-1]))

@@ -29,8 +29,20 @@ def conv(
 
     The number of groups is the input's channels over the kernel's.
 
+    Args:
+      inputs: [batch, *space, channels], or [batch, channels, *space] for "channels_first".
+      kernel: [*window, channels / groups, filters].
+      strides: the step from window to window along each axis of space, or along all of them.
+      padding: "valid", "same" for ceil(size / stride) windows, or "causal": all padding stands before.
+      data_format: "channels_last" (None means it) or "channels_first".
+      dilation_rate: the distance between the pixels that a window sees; beside strides too.
+
     Raises:
-      ValueError: if ranks, channels or groups do not fit.
+      ValueError: if ranks, channels or groups do not fit, or for an option that is none of these.
+
+    Example:
+      >>> conv(np.array([[[1.0], [2.0], [4.0]]]), np.array([[[-1.0]], [[1.0]]])).tolist()
+      [[[1.0], [2.0]]]
     """
     x: Any = windows.channels_last(inputs, data_format)
     *window, depth, filters = dims(kernel)
@@ -80,8 +92,8 @@ def _repeated(x: Any, times: Size) -> Any:
 def _weighted_sum(patches: Any, weights: Any, reach: Size) -> Any:
     """The sum over the windows' places of patches · weights, channel by channel."""
     target = dtypes.result_type(patches, weights)
-    wide = target if target.itemsize > 2 else dtypes.FLOATX  # as in a matrix product
-    products = cast_like(patches, wide) * cast_like(weights, wide)
+    within = reductions.wide(target)
+    products = cast_like(patches, within) * cast_like(weights, within)
     *shape, filters = dims(products)[: -len(dims(weights))] + dims(products)[-1:]
     y = reductions.sum(arrays.reshape(products, newshape=(*shape, reach, filters)), axis=-2)
     return cast_like(y, target)
@@ -168,8 +180,21 @@ def conv_transpose(
 ) -> Any:
     """The gradient of a convolution with respect to its input; the kernel is [*window, filters, channels].
 
+    Args:
+      inputs: [batch, *space, channels], or [batch, channels, *space] for "channels_first".
+      kernel: [*window, filters, channels].
+      strides: the step between the places at which two pixels add the kernel.
+      padding: "valid", or "same" for size · stride.
+      output_padding: how much larger than the least the result is; None for the sizes of `transposed_size`.
+      data_format: "channels_last" (None means it) or "channels_first".
+      dilation_rate: the distance between the pixels of a window.
+
     Raises:
-      ValueError: if ranks or channels do not fit.
+      ValueError: if ranks or channels do not fit, or for an option that is none of these.
+
+    Example:
+      >>> conv_transpose(np.array([[[1.0], [2.0]]]), np.array([[[1.0]], [[10.0]]]), 2).tolist()
+      [[[1.0], [10.0], [2.0], [20.0]]]
     """
     x: Any = windows.channels_last(inputs, data_format)
     *window, filters, depth = dims(kernel)

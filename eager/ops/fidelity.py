@@ -31,8 +31,8 @@ def psnr(x1: TensorLike, x2: TensorLike, max_val: TensorLike) -> Any:
     if len(a) != len(b) or any(dimensions.same(m, n) is False for m, n in zip(a, b, strict=True)):
         raise ValueError(f"psnr: expected two signals of one shape, got {describe(x1)} and {describe(x2)}.")
     target = dtypes.result_type(x1, x2, float)
-    wide = target if target.itemsize > 2 else dtypes.FLOATX
-    difference = cast_like(x1, wide) - cast_like(x2, wide)
-    peak = log(cast_like(max_val, wide)) * (20 / math.log(10))
+    within = reductions.wide(target)
+    difference = cast_like(x1, within) - cast_like(x2, within)
+    peak = log(cast_like(max_val, within)) * (20 / math.log(10))
     noise = log(reductions.mean(difference * difference)) * (10 / math.log(10))
     return cast_like(peak - noise, target)

@@ -11,7 +11,7 @@ from .. import dimensions, dtypes
 from ..errors import describe
 from ..primitive import cast, primitive
 from ..tensor import AbstractTensor, Operand, Tensor, TensorLike, dims, leaf_types, to_array, wrap
-from . import arrays, elementwise
+from . import arrays, elementwise, reductions
 
 
 @primitive(shape=lambda x, fill_value, dtype=None: AbstractTensor(x.dims, dtype or x.dtype))
@@ -148,6 +148,41 @@ def one_hot(x: TensorLike, num_classes: int, axis: int = -1, dtype: Any = None, 
     place[axis] = num_classes
     classes = np.arange(num_classes, dtype=dtypes.INTX).reshape(place)
     return cast(arrays.expand_dims(x, axis) == classes, dtype=dtypes.dtype(dtype))
+
+
+def multi_hot(
+    inputs: TensorLike,
+    num_classes: int | None = None,
+    axis: int = -1,
+    dtype: Any = None,
+    sparse: bool = False,
+    **kwargs: Any,
+) -> Any:
+    """1 at each index that a row of x holds, 0 elsewhere: the largest of their `one_hot` over the row.
+
+    Args:
+      inputs: integers [batch, …], or a single row [indices]; what is no class leaves no mark.
+      num_classes: the length of the new axis.
+      axis: where it stands before axis 1 (axis 0 for a single row) is reduced.
+      dtype: float32 if None.
+      sparse: must be False.
+      **kwargs: `num_tokens`, an old name of num_classes.
+
+    Raises:
+      ValueError: without num_classes, for sparse=True, or for an argument unknown.
+
+    Example:
+      >>> multi_hot(np.array([[0, 2], [1, 1]]), 4, dtype="int32").tolist()
+      [[1, 0, 1, 0], [0, 1, 0, 0]]
+    """
+    tokens = kwargs.pop("num_tokens", None)
+    num_classes = tokens if num_classes is None else num_classes
+    if num_classes is None or kwargs:
+        raise ValueError(f"multi_hot: expected num_classes and no argument unknown, got {sorted(kwargs) or None}.")
+    if sparse:
+        raise ValueError("multi_hot: expected sparse=False, got True. Sparse tensors are not supported.")
+    marks = one_hot(inputs, num_classes, axis=axis, dtype=dtype)
+    return reductions.max(marks, axis=1 if len(dims(inputs)) > 1 else 0, initial=0)
 
 
 def convert_to_tensor(x: Any, dtype: Any = None, sparse: bool | None = None, ragged: bool | None = None) -> Any:

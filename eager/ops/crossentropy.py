@@ -10,8 +10,8 @@ from .. import dimensions, dtypes
 from ..errors import Mismatch, describe
 from ..primitive import cast
 from ..tensor import AbstractTensor, TensorLike, dims
-from . import arrays, creation, reductions, rules
-from .elementwise import absolute, clip, exp, log, log1p, maximum
+from . import arrays, reductions, rules
+from .elementwise import absolute, cast_like, clip, exp, log, log1p, maximum
 from .nonlinear import log_softmax
 
 EPSILON = 1e-7  # Keras's backend.epsilon(): how far from 0 and 1 probabilities are kept
@@ -26,22 +26,36 @@ def _check_same_shape(target: Any, output: Any, name: str) -> None:
         )
 
 
+def _wide(output: Any) -> Any:
+    """The output with 32 bits if it has 16, in which 1 less the least distance from it is 1."""
+    return cast_like(output, reductions.wide(output.dtype))
+
+
+def _as_dtype(loss: Any, target: Any, output: Any) -> Any:
+    return cast_like(loss, dtypes.result_type(target, output, float))
+
+
 def binary_crossentropy(target: TensorLike, output: TensorLike, from_logits: bool = False) -> Any:
     """-target · log(output) - (1 - target) · log(1 - output), elementwise."""
     _check_same_shape(target, output, "binary_crossentropy")
+    x = _wide(output)
     if from_logits:
-        return maximum(output, 0) - output * target + log1p(exp(-absolute(output)))
-    output = clip(output, EPSILON, 1 - EPSILON)
-    return -(target * log(output) + (1.0 - target) * log(1.0 - output))
+        return _as_dtype(maximum(x, 0) - x * target + log1p(exp(-absolute(x))), target, output)
+    x = clip(x, EPSILON, 1 - EPSILON)
+    return _as_dtype(-(target * log(x) + (1.0 - target) * log(1.0 - x)), target, output)
 
 
 def categorical_crossentropy(target: TensorLike, output: TensorLike, from_logits: bool = False, axis: int = -1) -> Any:
     """-sum(target · log(output)) along the axis of classes; probabilities are scaled to sum 1."""
     _check_same_shape(target, output, "categorical_crossentropy")
+    logs = _log_probabilities(_wide(output), from_logits, axis)
+    return _as_dtype(-reductions.sum(target * logs, axis=axis), target, output)
+
+
+def _log_probabilities(output: Any, from_logits: bool, axis: int) -> Any:
     if from_logits:
-        return -reductions.sum(target * log_softmax(output, axis), axis=axis)
-    output = output / reductions.sum(output, axis=axis, keepdims=True)
-    return -reductions.sum(target * log(clip(output, EPSILON, 1 - EPSILON)), axis=axis)
+        return log_softmax(output, axis)
+    return log(clip(output / reductions.sum(output, axis=axis, keepdims=True), EPSILON, 1 - EPSILON))
 
 
 def _check_labels(name: str, labels: Any, classes: Any) -> None:
@@ -82,10 +96,6 @@ def sparse_categorical_crossentropy(
     target = cast(target, dtype=dtypes.INTX)
     if not dtypes.is_float(output.dtype):
         raise ValueError(f"sparse_categorical_crossentropy: expected floating-point output, got {describe(output)}.")
-    if from_logits:
-        logs = log_softmax(output, axis)
-    else:
-        output = output / reductions.sum(output, axis=axis, keepdims=True)
-        logs = log(clip(output, EPSILON, 1 - EPSILON))
-    chosen = creation.one_hot(target, classes, axis=axis, dtype=output.dtype)
-    return -reductions.sum(logs * chosen, axis=axis)
+    logs = _log_probabilities(_wide(output), from_logits, axis)
+    chosen = arrays.take_along_axis(logs, arrays.expand_dims(target, axis), axis=axis)
+    return cast_like(-arrays.squeeze(chosen, axis), output)

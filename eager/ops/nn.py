@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from . import attention as _attention
 from . import convolution as _convolution
 from . import creation as _creation
 from . import crossentropy as _crossentropy
+from . import ctc as _ctc
+from . import decoding as _decoding
 from . import elementwise as _elementwise
+from . import fidelity as _fidelity
+from . import im2col as _im2col
 from . import linear as _linear
 from . import nonlinear as _nonlinear
 from . import normalization as _normalization
@@ -54,3 +59,19 @@ batch_normalization = _public(_normalization.batch_normalization)
 binary_crossentropy = _public(_crossentropy.binary_crossentropy)
 categorical_crossentropy = _public(_crossentropy.categorical_crossentropy)
 sparse_categorical_crossentropy = _public(_crossentropy.sparse_categorical_crossentropy)
+
+average_pool = _public(_pooling.average_pool)
+adaptive_average_pool = _public(_pooling.adaptive_average_pool)
+adaptive_max_pool = _public(_pooling.adaptive_max_pool)
+depthwise_conv = _public(_convolution.depthwise_conv)
+separable_conv = _public(_convolution.separable_conv)
+unfold = _public(_im2col.unfold)
+fold = _public(_im2col.fold)
+dot_product_attention = _public(_attention.dot_product_attention)
+layer_normalization = _public(_normalization.layer_normalization)
+rms_normalization = _public(_normalization.rms_normalization)
+normalize = _public(_normalization.normalize)
+multi_hot = _public(_creation.multi_hot)
+ctc_loss = _public(_ctc.ctc_loss)
+ctc_decode = _public(_decoding.ctc_decode)
+psnr = _public(_fidelity.psnr)

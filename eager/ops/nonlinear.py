@@ -223,16 +223,29 @@ def threshold(x: TensorLike, threshold: float, default_value: float) -> Any:
     return where(less_equal(x, threshold), default_value, x)
 
 
-def softmax(x: TensorLike, axis: int | None = -1) -> Any:
-    """exp(x) / sum(exp(x)) along an axis, without overflow; over all elements if None."""
-    weights = exp(x - stop_gradient(reductions.max(x, axis=axis, keepdims=True)))
-    return weights / reductions.sum(weights, axis=axis, keepdims=True)
+def _shifted(x: Any, axis: reductions.Axis) -> Any:
+    """x less its largest element over the axes, which may be empty."""
+    return x - stop_gradient(reductions.max(x, axis=axis, keepdims=True, initial=-float("inf")))
 
 
-def log_softmax(x: TensorLike, axis: int | None = -1) -> Any:
-    """log(softmax(x)) along an axis, without overflow; over all elements if None."""
-    shifted = x - stop_gradient(reductions.max(x, axis=axis, keepdims=True))
-    return shifted - log(reductions.sum(exp(shifted), axis=axis, keepdims=True))
+def _weights(x: Any, axis: reductions.Axis) -> tuple[Any]:
+    weights = exp(_shifted(x, axis))
+    return (weights / reductions.sum(weights, axis=axis, keepdims=True),)
+
+
+def _log_weights(x: Any, axis: reductions.Axis) -> tuple[Any]:
+    shifted = _shifted(x, axis)
+    return (shifted - log(reductions.sum(exp(shifted), axis=axis, keepdims=True)),)
+
+
+def softmax(x: TensorLike, axis: reductions.Axis = -1) -> Any:
+    """exp(x) / sum(exp(x)) over an axis or several, without overflow; over all elements if None."""
+    return reductions.in_float(lambda wide: _weights(wide, axis), x)[0]
+
+
+def log_softmax(x: TensorLike, axis: reductions.Axis = -1) -> Any:
+    """log(softmax(x)) over an axis or several, without overflow; over all elements if None."""
+    return reductions.in_float(lambda wide: _log_weights(wide, axis), x)[0]
 
 
 def logsumexp(x: TensorLike, axis: reductions.Axis = None, keepdims: bool = False) -> Any:

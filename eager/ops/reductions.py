@@ -127,6 +127,7 @@ def count(x: Any, axis: Axis) -> Any:
     return dimensions.product(shape[i] for i in rules.normalize_axes(axis, len(shape)))
 
 
+<<<<<<< HEAD
 def merge_axes(x: Any, axis: Axis) -> Any:
     """x with the axes of a reduction moved to the end and made one."""
     shape = dims(x)
@@ -143,14 +144,19 @@ def split_axes(y: Any, like: Any, axis: Axis) -> Any:
     order = (*(i for i in range(len(shape)) if i not in axes), *axes)
     y = arrays.reshape(y, newshape=tuple(shape[i] for i in order))
     return arrays.transpose(y, axes=tuple(order.index(i) for i in range(len(shape))))
+=======
+def wide(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The dtype to compute in: 32 bits for floats of 16, in which sums overflow."""
+    return dtypes.FLOATX if dtype.itemsize == 2 and dtypes.is_float(dtype) else dtype
+>>>>>>> nnops
 
 
 def in_float(function: Callable[[Any], tuple[Any, ...]], x: Any) -> tuple[Any, ...]:
     """function(x) with x as a float, and computed in 32 bits if x has 16, in which sums overflow."""
     target = promote_to_float(x) or x.dtype
-    wide = target if target.itemsize > 2 else dtypes.FLOATX
-    results = function(x if x.dtype == wide else cast(x, dtype=wide))
-    return results if wide == target else tuple(cast(result, dtype=target) for result in results)
+    within = wide(target)
+    results = function(x if x.dtype == within else cast(x, dtype=within))
+    return results if within == target else tuple(cast(result, dtype=target) for result in results)
 
 
 def _mean(x: Any, axis: Axis, keepdims: bool) -> Any:

@@ -7,6 +7,7 @@ channels last: [batch, *space, channels]. Paddings: "valid", "same" (output ceil
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Sequence
 from typing import Any
@@ -20,22 +21,32 @@ from ..tensor import AbstractTensor, TensorLike, dims
 from . import arrays
 
 
-def each(value: Any, rank: int, name: str) -> tuple[int, ...]:
+def each(value: Any, rank: int, name: str, least: int = 1) -> tuple[int, ...]:
     """The value for each axis: an integer stands for all.
 
     Raises:
-      ValueError: for another number of them, or one below 1.
+      ValueError: for another number of them, no integers, or one below the least.
     """
-    values = (value,) * rank if isinstance(value, (int, np.integer)) else tuple(value)
-    if len(values) != rank or any(int(v) < 1 for v in values):
-        raise ValueError(f"{name}: expected {rank} integers > 0, got {value!r}.")
+    values = tuple(value) if isinstance(value, (tuple, list)) else (value,) * rank
+    whole = all(isinstance(v, (int, np.integer)) for v in values)
+    if len(values) != rank or not whole or any(int(v) < least for v in values):
+        raise ValueError(f"{name}: expected {rank} integers {'> 0' if least else '>= 0'}, got {value!r}.")
     return tuple(int(v) for v in values)
+
+
+def one_of(padding: Any, *known: str) -> str:
+    """The padding in lower case.
+
+    Raises:
+      ValueError: for one that is not known.
+    """
+    if not isinstance(padding, str) or padding.lower() not in known:
+        raise ValueError(f"padding: expected {', '.join(map(repr, known[:-1]))} or {known[-1]!r}, got {padding!r}.")
+    return padding.lower()
 
 
 def padding_of(space: Any, window: Any, strides: Any, dilation: Any, padding: str) -> list[tuple[Size, Size]]:
     """The rows to add before and after along each axis of space."""
-    if padding not in ("valid", "same", "causal"):
-        raise ValueError(f"padding: expected 'valid', 'same' or 'causal', got {padding!r}.")
     pads: list[tuple[Size, Size]] = []
     for size, width, stride, gap in zip(space, window, strides, dilation, strict=True):
         reach = (width - 1) * gap + 1
@@ -134,7 +145,18 @@ unfold.defvjp(
 
 def _fold_back(g: Any, y: Any, x: Any, space: Any, strides: Any, dilation: Any) -> Any:
     rank = len(space)
-    return unfold(g, window=dims(x)[1 + rank : 1 + 2 * rank], strides=strides, dilation=dilation)
+    counts, window = dims(x)[1 : 1 + rank], dims(x)[1 + rank : 1 + 2 * rank]
+    if any(
+        dimensions.same(a, b) is not True
+        for a, b in zip(_counts(dims(g), window, strides, dilation), counts, strict=True)
+    ):
+        # More windows would fit than there were: the image went on behind them.
+        seen = [
+            slice(0, dimensions.maximum((n - 1) * stride + (width - 1) * gap + 1, 0))
+            for n, width, stride, gap in zip(counts, window, strides, dilation, strict=True)
+        ]
+        g = arrays.getitem(g, key=(slice(None), *seen))
+    return unfold(g, window=window, strides=strides, dilation=dilation)
 
 
 fold.defvjp(_fold_back)
@@ -151,19 +173,19 @@ def max_pool_windows(x: TensorLike, window: Sequence[int], strides: Sequence[int
     """The largest element of each window, and which of them it was: the first of equal ones, or of NaNs."""
     x = np.asarray(x)
     counts = _counts(x.shape, window, strides, (1,) * len(window))
-    best = where = None
-    for position, place in enumerate(itertools.product(*map(range, window))):
+    candidates = []
+    for place in itertools.product(*map(range, window)):
         key = tuple(
             slice(i, i + (n - 1) * stride + 1 if n else i, stride)
             for i, n, stride in zip(place, counts, strides, strict=True)
         )
-        candidate = x[(slice(None), *key)]
-        if best is None or where is None:
-            best, where = candidate.copy(), np.zeros(candidate.shape, np.int32)
-            continue
-        larger = (candidate > best) | ((candidate != candidate) & (best == best))
-        np.copyto(best, candidate, where=larger)
-        where[larger] = position
+        candidates.append(x[(slice(None), *key)])
+    best = functools.reduce(np.maximum, candidates[1:], candidates[0].copy())
+    where = np.zeros(best.shape, np.int32)
+    with_nan = bool(np.isnan(best).any())
+    for position in reversed(range(len(candidates))):  # the first of equal ones is written last
+        candidate = candidates[position]
+        np.putmask(where, (candidate == best) | (candidate != candidate) if with_nan else candidate == best, position)
     return best, where
 
 

@@ -59,6 +59,7 @@ FOLD = (
     lambda n, m: ([(n, 5, 3, m)], {"space": (7,), "strides": (1,), "dilation": (1,)}),
     lambda n, m: ([(n, 3, 3, 3, 2, m)], {"space": (7, 6), "strides": (2, 1), "dilation": (1, 3)}),
     lambda n, m: ([(n, 0, 3, m)], {"space": (2,), "strides": (2,), "dilation": (1,)}),
+    lambda n, m: ([(n, 2, 3, m)], {"space": (9,), "strides": (2,), "dilation": (2,)}),  # as if more windows fitted
 )
 POOL = (
     lambda n, m: ([(n, 7, m)], {"window": (3,), "strides": (2,)}),

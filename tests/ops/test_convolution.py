@@ -1,4 +1,4 @@
-"""Convolutions and pooling against plain loops over output positions."""
+"""Convolutions against plain loops over output positions."""
 
 import itertools
 
@@ -9,65 +9,7 @@ from eagerly import ops
 from eagerly.tape import GradientTape
 from eagerly.tensor import AbstractTensor, Tensor
 from gradients import check_gradients
-
-
-def each(value, rank):
-    return (value,) * rank if isinstance(value, int) else tuple(value)
-
-
-def first(data_format):
-    return data_format == "channels_first"
-
-
-def to_last(x, data_format):
-    return np.moveaxis(x, 1, -1) if first(data_format) else x
-
-
-def from_last(x, data_format):
-    return np.moveaxis(x, -1, 1) if first(data_format) else x
-
-
-def padded(x, window, strides, dilation, padding, value=0.0):
-    """The image with TensorFlow's padding: "same" gives ceil(size / stride) outputs, the odd pixel comes after."""
-    pads = []
-    for size, width, stride, gap in zip(x.shape[1:-1], window, strides, dilation, strict=True):
-        reach = (width - 1) * gap + 1
-        if padding == "same":
-            total = max((int(np.ceil(size / stride)) - 1) * stride + reach - size, 0)
-            pads.append((total // 2, total - total // 2))
-        else:
-            pads.append((reach - 1, 0) if padding == "causal" else (0, 0))
-    return np.pad(x, ((0, 0), *pads, (0, 0)), constant_values=value)
-
-
-def windows(x, window, strides, dilation):
-    """Each output position with the part of the image that it sees."""
-    counts = [
-        (size - (width - 1) * gap - 1) // stride + 1
-        for size, width, stride, gap in zip(x.shape[1:-1], window, strides, dilation, strict=True)
-    ]
-    for place in itertools.product(*map(range, counts)):
-        key = tuple(
-            slice(i * stride, i * stride + (width - 1) * gap + 1, gap)
-            for i, width, stride, gap in zip(place, window, strides, dilation, strict=True)
-        )
-        yield counts, place, x[(slice(None), *key)]
-
-
-def plain_conv(x, kernel, strides=1, padding="valid", data_format=None, dilation_rate=1):
-    *window, depth, filters = kernel.shape
-    strides, dilation = each(strides, len(window)), each(dilation_rate, len(window))
-    x = padded(to_last(x, data_format), window, strides, dilation, padding)
-    groups = x.shape[-1] // depth
-    result = None
-    for counts, place, seen in windows(x, window, strides, dilation):
-        if result is None:
-            result = np.zeros((len(x), *counts, filters))
-        for f in range(filters):
-            group = f // (filters // groups)
-            part = seen[..., group * depth : (group + 1) * depth]
-            result[(slice(None), *place, f)] = (part * kernel[..., f]).reshape(len(x), -1).sum(1)
-    return from_last(result, data_format)
+from window_references import FORMATS, each, from_last, image, kernel, plain_conv, to_last
 
 
 def plain_conv_transpose(x, kernel, strides=1, padding="valid", output_padding=None, data_format=None, dilation_rate=1):
@@ -98,41 +40,13 @@ def plain_conv_transpose(x, kernel, strides=1, padding="valid", output_padding=N
     return from_last(result[(slice(None), *key)], data_format)
 
 
-def plain_max_pool(x, pool_size, strides=None, padding="valid", data_format=None):
-    rank = x.ndim - 2
-    window = each(pool_size, rank)
-    strides = window if strides is None else each(strides, rank)
-    ones = (1,) * rank
-    x = padded(to_last(x, data_format), window, strides, ones, padding, -np.inf)
-    result = None
-    for counts, place, seen in windows(x, window, strides, ones):
-        if result is None:
-            result = np.zeros((len(x), *counts, x.shape[-1]))
-        result[(slice(None), *place)] = seen.max(tuple(range(1, 1 + rank)))
-    return from_last(result, data_format)
-
-
-SPACES = {1: (7,), 2: (6, 5), 3: (4, 3, 5)}
-WINDOWS = {1: (3,), 2: (3, 2), 3: (2, 1, 3)}
-FORMATS = ("channels_last", "channels_first")
-
-
-def image(rank, channels, data_format="channels_last", batch=2):
-    rng = np.random.default_rng(rank * 10 + channels)
-    return from_last(rng.uniform(-1, 1, (batch, *SPACES[rank], channels)), data_format)
-
-
-def kernel(rank, depth, filters):
-    return np.random.default_rng(5).uniform(-1, 1, (*WINDOWS[rank], depth, filters))
-
-
 @pytest.mark.parametrize("rank", [1, 2, 3])
 @pytest.mark.parametrize("data_format", FORMATS)
 @pytest.mark.parametrize("padding", ["valid", "same", "causal"])
 @pytest.mark.parametrize(("strides", "dilation"), [(1, 1), (2, 1), (3, 1), (1, 2), (2, 2)])
 def test_conv(rank, data_format, padding, strides, dilation):
-    for groups in (1, 2):
-        x, k = image(rank, 4, data_format), kernel(rank, 4 // groups, 6)
+    for groups in (1, 2, 4):
+        x, k = image(rank, 4, data_format), kernel(rank, 4 // groups, 8)
         options = {
             "strides": strides,
             "padding": padding,
@@ -226,21 +140,6 @@ def test_conv_transpose_is_the_gradient_of_conv(rank, padding, strides):
         np.testing.assert_allclose(gradient, back, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("rank", [1, 2, 3])
-@pytest.mark.parametrize("data_format", FORMATS)
-@pytest.mark.parametrize("padding", ["valid", "same"])
-@pytest.mark.parametrize(("pool_size", "strides"), [(2, None), (3, 1), (3, 2), (1, 2), (2, 3)])
-def test_max_pool(rank, data_format, padding, pool_size, strides):
-    x = image(rank, 2, data_format)
-    expected = plain_max_pool(x, pool_size, strides, padding, data_format)
-    result = ops.max_pool(x, pool_size, strides, padding, data_format)
-    np.testing.assert_array_equal(result.numpy(), expected)
-    assert (
-        ops.max_pool(AbstractTensor(x.shape, "float64"), pool_size, strides, padding, data_format).shape
-        == expected.shape
-    )
-
-
 @pytest.mark.parametrize(
     "function",
     [
@@ -250,7 +149,7 @@ def test_max_pool(rank, data_format, padding, pool_size, strides):
         lambda x, k: ops.conv(ops.transpose(x, (0, 3, 1, 2)), k, 2, "same", "channels_first"),
         lambda x, k: ops.conv_transpose(x, ops.transpose(k, (0, 1, 3, 2)), 2, "same"),
         lambda x, k: ops.conv_transpose(x, ops.transpose(k, (0, 1, 3, 2)), (1, 3), "valid", dilation_rate=(2, 1)),
-        lambda x, k: ops.max_pool(x, (2, 3), (1, 2), "same") * ops.sum(k),
+        lambda x, k: ops.conv_transpose(x, ops.transpose(k, (0, 1, 3, 2)), 2, output_padding=(3, 1)),
     ],
 )
 def test_gradients(function):
@@ -259,36 +158,30 @@ def test_gradients(function):
     check_gradients(function, [x, rng.uniform(-1, 1, (2, 2, 2, 4))])
 
 
-def test_max_pool_gradient_goes_to_the_first_of_equal_ones():
-    x = Tensor([[[1.0], [1.0], [0.0], [2.0]]])
-    with GradientTape() as tape:
-        tape.watch(x)
-        y = ops.max_pool(x, 2)
-    assert tape.gradient(y, x).numpy().reshape(-1).tolist() == [1, 0, 0, 1]
-
-
-def test_max_pool_keeps_nan_and_integers():
-    x = np.array([1.0, np.nan, 3.0, -np.inf, -np.inf, -np.inf]).reshape(1, 6, 1)
-    y = ops.max_pool(x, 2).numpy().reshape(-1)
-    assert np.isnan(y[0]) and y[1:].tolist() == [3.0, -np.inf]
-    for dtype in ("int32", "uint8"):
-        z = ops.max_pool(Tensor([[[3], [1], [2]]], dtype), 2, 2, "same")
-        assert z.dtype == dtype
-        assert z.numpy().reshape(-1).tolist() == [3, 2]
-
-
 def test_empty_batches_and_windows_that_do_not_fit():
     k = np.ones((3, 3, 2, 4))
     assert ops.conv(np.ones((0, 5, 5, 2)), k).shape == (0, 3, 3, 4)
     assert ops.conv(np.ones((2, 2, 5, 2)), k).shape == (2, 0, 3, 4)
-    assert ops.max_pool(np.ones((2, 2, 5, 2)), 3, 1).shape == (2, 0, 3, 2)
     assert ops.conv_transpose(np.ones((0, 5, 5, 4)), k, 2).shape == (0, 11, 11, 2)
+
+
+def test_padding_in_any_case_of_letters():
+    x, k = image(2, 3), kernel(2, 3, 4)
+    np.testing.assert_array_equal(ops.conv(x, k, 2, "SAME").numpy(), ops.conv(x, k, 2, "same").numpy())
+    y = ops.conv_transpose(x, np.swapaxes(k, 2, 3), 2, "Same")
+    np.testing.assert_array_equal(y.numpy(), ops.conv_transpose(x, np.swapaxes(k, 2, 3), 2, "same").numpy())
+
+
+def test_strides_and_dilation_beside_each_other_are_no_error():
+    """Keras's layers refuse the pair, its operation on PyTorch computes it."""
+    assert ops.conv(np.arange(7.0).reshape(1, 7, 1), np.ones((2, 1, 1)), 2, dilation_rate=2).tolist() == [
+        [[2.0], [6.0], [10.0]]
+    ]
 
 
 def test_numpy_integers_are_integers():
     x, k = np.ones((1, 5, 1)), np.ones((2, 1, 1))
     assert ops.conv(x, k, strides=np.int64(2)).shape == (1, 2, 1)
-    assert ops.max_pool(x, np.int32(2)).shape == (1, 2, 1)
 
 
 def test_float32_stays_float32():
@@ -306,12 +199,12 @@ def test_float32_stays_float32():
         (lambda: ops.conv(np.ones((2, 5, 2)), np.ones((3, 2, 4)), strides=0), ["strides", "1 integers > 0", "got 0"]),
         (lambda: ops.conv(np.ones((2, 5, 2)), np.ones((3, 2, 4)), strides=(1, 1)), ["strides", "got (1, 1)"]),
         (lambda: ops.conv(np.ones((2, 5, 2)), np.ones((3, 2, 4)), dilation_rate=-1), ["dilation_rate", "got -1"]),
-        (lambda: ops.conv(np.ones((2, 5, 2)), np.ones((3, 2, 4)), padding="SAME"), ["padding", "'same'", "got 'SAME'"]),
+        (lambda: ops.conv(np.ones((2, 5, 2)), np.ones((3, 2, 4)), padding="full"), ["padding", "'same'", "got 'full'"]),
         (lambda: ops.conv(np.ones((2, 5, 2)), np.ones((3, 2, 4)), data_format="NHWC"), ["data_format", "'NHWC'"]),
         (lambda: ops.conv_transpose(np.ones((2, 5, 2)), np.ones((3, 4, 3))), ["conv_transpose", "3 channels"]),
         (lambda: ops.conv_transpose(np.ones((2, 5, 3)), np.ones((3, 4, 3)), padding="causal"), ["padding", "'causal'"]),
-        (lambda: ops.max_pool(np.ones((2, 5, 2)), (2, 2)), ["pool_size", "1 integers > 0", "(2, 2)"]),
-        (lambda: ops.max_pool(np.ones((2, 5, 2)), 0), ["pool_size", "got 0"]),
+        (lambda: ops.conv(np.ones((2, 3)), np.ones((3, 4))), ["conv", "2 axes", "float64[3, 4]"]),
+        (lambda: ops.conv(np.ones((2, 5, 2)), np.ones((3, 2, 4)), strides=1.5), ["strides", "got 1.5"]),
     ],
 )
 def test_errors_name_what_is_wrong(call, words):

@@ -35,6 +35,29 @@ def exact_log_softmax(x, axis=-1):
     return shifted - np.log(np.exp(shifted).sum(axis, keepdims=True))
 
 
+@pytest.mark.parametrize("axis", [(0, 1), (0, 2), (-1, 0), [1, 2], (0, 1, 2), (2,)])
+def test_softmax_over_several_axes(axis):
+    x = np.random.default_rng(1).normal(size=(2, 3, 4))
+    np.testing.assert_allclose(ops.softmax(x, axis).numpy(), exact_softmax(x, tuple(axis)).astype(float))
+    np.testing.assert_allclose(ops.log_softmax(x, axis).numpy(), exact_log_softmax(x, tuple(axis)).astype(float))
+
+
+@pytest.mark.parametrize("operation", [ops.softmax, ops.log_softmax])
+def test_softmax_of_few_bits_of_nothing_and_of_infinities(operation):
+    for dtype in ("float16", "bfloat16"):
+        y = operation(Tensor(np.zeros(2**17), dtype))  # more ones than float16 can add up
+        assert y.dtype == dtype
+        assert y.numpy().astype(float)[0] == pytest.approx(
+            2.0**-17 if operation is ops.softmax else -17 * np.log(2), 1e-2
+        )
+    assert operation(np.zeros((2, 0))).shape == (2, 0)
+    assert operation(np.zeros((0, 2))).shape == (0, 2)
+    assert operation([1, 2]).dtype == "float32"
+    (g,) = gradient(operation, np.array([-np.inf, 1.0, 2.0]))
+    assert np.isfinite(g).all() and g[0] in (0.0, 1.0)
+    assert np.isnan(operation([-np.inf, -np.inf]).numpy()).all()  # as in Keras
+
+
 LOGITS = st.lists(
     st.lists(st.sampled_from(EXTREME) | st.floats(-50, 50, width=32), min_size=3, max_size=3), min_size=1, max_size=4
 )
@@ -130,6 +153,34 @@ def test_probabilities_are_scaled_to_sum_one():
     np.testing.assert_allclose(ops.sparse_categorical_crossentropy([[1]], [[1.0, 3.0]]).numpy(), scaled, rtol=1e-6)
 
 
+def test_classes_that_cannot_be_have_no_say():
+    logits = np.array([[-np.inf, 1.0, 2.0]], np.float32)
+    for axis in (-1, 1):
+        loss = ops.sparse_categorical_crossentropy([2], logits, from_logits=True, axis=axis)
+        np.testing.assert_allclose(loss.numpy(), np.log1p(np.exp([-1.0])), rtol=1e-6)
+    (g,) = gradient(lambda x: ops.sparse_categorical_crossentropy([2], x, from_logits=True), logits)
+    assert g[0, 0] == 0 and np.isfinite(g).all()
+    assert ops.sparse_categorical_crossentropy([0], logits, from_logits=True).tolist() == [np.inf]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("labels", ["float32", "int32", "float16", "bool"])
+def test_sixteen_bits_know_how_far_they_are_from_one(dtype, labels):
+    sure, wrong = Tensor([[0.0, 1.0]], dtype), Tensor([[1, 0]], labels)
+    expected = "float32" if labels == "float32" or (labels == "float16" and dtype == "bfloat16") else dtype
+    for loss in (
+        ops.binary_crossentropy(wrong, sure),
+        ops.categorical_crossentropy(wrong, sure),
+        ops.categorical_crossentropy(wrong, Tensor([[0.0, 16.0]], dtype), from_logits=True),
+    ):
+        assert loss.dtype == expected
+        np.testing.assert_allclose(loss.numpy().astype(float), 16, rtol=2e-2)
+    loss = ops.sparse_categorical_crossentropy([0], sure)
+    assert loss.dtype == dtype
+    np.testing.assert_allclose(loss.numpy().astype(float), 16, rtol=2e-2)
+    assert ops.binary_crossentropy(Tensor([0, 1], labels), sure[0]).numpy().astype(float).max() < 1e-6
+
+
 def test_sparse_targets_may_be_floats_and_have_a_last_axis_of_one():
     logits = np.random.default_rng(0).normal(size=(2, 3, 4)).astype(np.float32)
     labels = np.array([[0, 1, 2], [3, 3, 0]])
@@ -199,6 +250,8 @@ def test_moments_make_a_batch_normal():
         ops.softmax,
         lambda x: ops.log_softmax(x, axis=0),
         lambda x: ops.softmax(x, axis=None),
+        lambda x: ops.softmax(x, axis=(0, 1)),
+        lambda x: ops.log_softmax(ops.reshape(x, (2, 3, 2)), axis=(0, 2)),
         ops.logsumexp,
         lambda x: ops.logsumexp(x, axis=(0, 1), keepdims=True),
         lambda x: ops.moments(x, 0),

@@ -127,7 +127,6 @@ def count(x: Any, axis: Axis) -> Any:
     return dimensions.product(shape[i] for i in rules.normalize_axes(axis, len(shape)))
 
 
-<<<<<<< HEAD
 def merge_axes(x: Any, axis: Axis) -> Any:
     """x with the axes of a reduction moved to the end and made one."""
     shape = dims(x)
@@ -144,11 +143,11 @@ def split_axes(y: Any, like: Any, axis: Axis) -> Any:
     order = (*(i for i in range(len(shape)) if i not in axes), *axes)
     y = arrays.reshape(y, newshape=tuple(shape[i] for i in order))
     return arrays.transpose(y, axes=tuple(order.index(i) for i in range(len(shape))))
-=======
+
+
 def wide(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """The dtype to compute in: 32 bits for floats of 16, in which sums overflow."""
     return dtypes.FLOATX if dtype.itemsize == 2 and dtypes.is_float(dtype) else dtype
->>>>>>> nnops
 
 
 def in_float(function: Callable[[Any], tuple[Any, ...]], x: Any) -> tuple[Any, ...]:

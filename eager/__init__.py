@@ -18,6 +18,7 @@ from .gradients import implicit_value_and_gradients as implicit_value_and_gradie
 from .gradients import jvp as jvp
 from .gradients import recompute_grad as recompute_grad
 from .gradients import value_and_gradients_function as value_and_gradients_function
+from .ops import draws as _draws
 from .slices import IndexedSlices as IndexedSlices
 from .tape import GradientTape as GradientTape
 from .tensor import Tensor as Tensor
@@ -87,6 +88,13 @@ _ELSEWHERE = {
     "Function": "eagerly.Model",
     "KerasTensor": "eagerly.tensor.AbstractTensor",
 }
+
+
+def _normal(*args: Any, **kwargs: Any) -> Any:
+    return importlib.import_module(".random", __name__).normal(*args, **kwargs)
+
+
+_draws.normal = _normal
 
 
 def __getattr__(name: str) -> Any:

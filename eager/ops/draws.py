@@ -8,7 +8,7 @@ function of (k, c, i). Who holds states, and the public distributions, are in `r
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -116,3 +116,7 @@ def normal_quantile(p: Any) -> Any:
     r = elementwise.sqrt(-elementwise.log(elementwise.minimum(p, p * -1.0 + 1.0)))
     tail = _ratio(_TAIL, r - 1.6) * elementwise.sign(q)
     return elementwise.where(elementwise.absolute(q) <= 0.425, center, tail)
+
+
+# `random.normal`, for the operations that need noise: seeds and streams stand above them, so the façade sets it.
+normal: Callable[..., Any]

@@ -20,7 +20,7 @@ from ..errors import describe
 from ..primitive import cast
 from ..tensor import TensorLike, dims
 from . import arrays, draws, filters, pixels
-from .elementwise import cast_like, clip, equal, floor, greater, minimum, rint, where
+from .elementwise import cast_like, clip, equal, floor, greater, minimum, multiply, rint, where
 
 FILL_MODES = ("constant", "nearest", "wrap", "mirror", "reflect")
 ORDERS = {"nearest": 0, "bilinear": 1}
@@ -127,7 +127,7 @@ def map_coordinates(
 def _warped(images: Any, down: Any, across: Any, interpolation: str, fill_mode: str, fill_value: Any) -> Any:
     """A batch [n, height, width, channels] at coordinates [n or 1, height, width]."""
     count, height, width, channels = dims(images)
-    first = pixels.count_from(count, pixels.WHOLE) * (height * width)
+    first = multiply(pixels.count_from(count, pixels.WHOLE), height * width)
     return _sampled(
         arrays.reshape(images, newshape=(count * height * width, channels)),
         (height, width),
@@ -332,7 +332,7 @@ def elastic_transform(
     name = "elastic_transform"
     _check_modes(name, interpolation, fill_mode)
     pixels.axes(name, images, data_format)
-    if not isinstance(sigma, (int, float)) or not sigma > 0:
+    if not isinstance(sigma, (int, float, np.number)) or not sigma > 0:
         raise ValueError(f"{name}: expected a number > 0 as sigma, got {describe(sigma)}.")
     batch = pixels.as_batch(images, data_format)
     kind = pixels.wide_dtype(batch.dtype)

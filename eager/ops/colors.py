@@ -27,7 +27,7 @@ def rgb_to_grayscale(images: TensorLike, data_format: str | None = None) -> Any:
     Raises:
       ValueError: if the channels are neither 1 nor 3.
 
-    >>> rgb_to_grayscale(np.full((1, 1, 3), 100.0)).round(2).tolist()
+    >>> np.round(rgb_to_grayscale(np.full((1, 1, 3), 100.0)), 2).tolist()
     [[[99.99]]]
     """
     axis = pixels.axes("rgb_to_grayscale", images, data_format)[2]
@@ -59,7 +59,7 @@ def rgb_to_hsv(images: TensorLike, data_format: str | None = None) -> Any:
     Raises:
       ValueError: if the images are no floats or have not 3 channels.
 
-    >>> rgb_to_hsv(np.array([[[0.0, 0.0, 0.5]]])).round(3).tolist()
+    >>> np.round(rgb_to_hsv(np.array([[[0.0, 0.0, 0.5]]])), 3).tolist()
     [[[0.667, 1.0, 0.5]]]
     """
     axis = _three("rgb_to_hsv", images, data_format)
@@ -88,7 +88,7 @@ def hsv_to_rgb(images: TensorLike, data_format: str | None = None) -> Any:
     Raises:
       ValueError: if the images are no floats or have not 3 channels.
 
-    >>> hsv_to_rgb(np.array([[[1 / 3, 1.0, 0.5]]])).round(3).tolist()
+    >>> np.round(hsv_to_rgb(np.array([[[1 / 3, 1.0, 0.5]]])), 3).tolist()
     [[[0.0, 0.5, 0.0]]]
     """
     axis = _three("hsv_to_rgb", images, data_format)

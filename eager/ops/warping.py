@@ -105,8 +105,8 @@ def map_coordinates(
     Raises:
       ValueError: for another order or mode, inputs without elements, or not r coordinates.
 
-    >>> map_coordinates(np.array([0.0, 10.0, 20.0]), np.array([[0.5, 1.9, 3.5]]), 1, "nearest").round(3).tolist()
-    [5.0, 19.0, 20.0]
+    >>> map_coordinates(np.array([0.0, 10.0, 20.0]), np.array([[0.5, 1.75, 3.5]]), 1, "nearest").tolist()
+    [5.0, 17.5, 20.0]
     """
     sizes, places = dims(inputs), dims(coordinates)
     pixels.one_of("map_coordinates", "order", order, (0, 1))

@@ -33,8 +33,6 @@ from .elementwise import (
     where,
 )
 
-SMALLEST_SUM = 1000 * float(np.finfo(np.float32).eps)  # of weights: below it nothing is near the sample
-
 
 def _triangle(x: Any) -> Any:
     """1 - |x| up to distance 1: linear interpolation."""
@@ -84,10 +82,10 @@ def _sampled(size: int, count: int, scale: Any, translation: Any, kernel: Any, a
     samples = (np.arange(count, dtype=scale.dtype) + 0.5 - translation) * step - 0.5
     distances = absolute(arrays.expand_dims(samples, 1) - np.arange(size, dtype=scale.dtype))
     weights = kernel(distances / maximum(step, 1.0) if antialias else distances)
-    total = reductions.sum(weights, axis=1, keepdims=True)
     inside = logical_and(greater_equal(samples, -0.5), less_equal(samples, size - 0.5))
-    found = logical_and(greater(absolute(total), SMALLEST_SUM), arrays.expand_dims(inside, 1))
-    return where(found, weights / where(found, total, 1.0), 0.0)
+    inside = arrays.expand_dims(inside, 1)  # then a pixel is at most 1/2 away, and the sum far from 0
+    total = where(inside, reductions.sum(weights, axis=1, keepdims=True), 1.0)
+    return where(inside, weights / total, 0.0)
 
 
 def _overlaps(size: int, count: int) -> Any:

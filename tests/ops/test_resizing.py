@@ -97,7 +97,7 @@ def test_integers_are_rounded_to_even_and_held_in_range():
 @pytest.mark.parametrize("method", ["nearest", "bilinear"])
 def test_aspect_ratios_as_keras_keeps_them(method):
     x = np.arange(5 * 8, dtype=np.float32).reshape(5, 8, 1)
-    for size in ((3, 3), (4, 2), (2, 9), (10, 3)):
+    for size in ((3, 3), (4, 2), (2, 9), (10, 3), (1, 20), (30, 1)):
         rows, columns = size
         height = max(min(5, int(8 * rows / columns)), 1)
         width = max(min(8, int(5 * columns / rows)), 1)

@@ -203,12 +203,7 @@ def test_masks_give_a_fresh_unknown():
 @given(st.slices(7) | st.slices(3), st.integers(0, 9))
 def test_slices_of_an_unknown_size(item, size):
     n = unknown("n")
-    try:
-        (length,) = AbstractTensor((n,))[item].dims
-    except IndexError as error:
-        assert "negative step" in str(error)
-        assert item.step < 0
-        return
+    (length,) = AbstractTensor((n,))[item].dims
     found = eval(repr(length), {"min": min, "max": max}, {"n": size})
     assert found == len(range(size)[item]), length
 

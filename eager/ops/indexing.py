@@ -122,22 +122,27 @@ def result_shape(shape: Shape, arrays: tuple[Any, ...], key: tuple[Any, ...]) ->
     used = sum(_axes_used(item) for item in items)
     if used > len(shape):
         raise IndexError(f"too many indices: {used} for {len(shape)} axes")
-    at = next((i for i, item in enumerate(items) if item is Ellipsis), len(items))
-    items[at : at + 1] = [slice(None)] * (len(shape) - used)
+    if not any(item is Ellipsis for item in items):
+        items.append(Ellipsis)
     result: list[Any] = []
     advanced: list[Shape] = []
     position: int | None = None
-    separated = False
+    apart = separated = False
     axis = 0
     for item in items:
         if hasattr(item, "dtype") or isinstance(item, (int, Dim)):
             advanced.append(_index_shape(item, shape, axis))
-            separated = separated or (position is not None and position != len(result))
+            separated = separated or apart
             position = len(result) if position is None else position
-        elif item is None:
-            result.append(1)
         else:
-            result.append(_sliced(shape[axis], item))
+            apart = position is not None  # an ellipsis for no axis stands between indices too
+            if item is None:
+                result.append(1)
+            elif item is Ellipsis:
+                result += shape[axis : axis + len(shape) - used]
+                axis += len(shape) - used
+            else:
+                result.append(_sliced(shape[axis], item))
         axis += _axes_used(item)
     if position is not None:
         place = 0 if separated else position
@@ -166,8 +171,9 @@ def _index_shape(item: Any, shape: Shape, axis: int) -> Shape:
         return ()
     if item.dtype.kind != "b":
         return item.dims
+    empty = len(item.dims) == 1 and dimensions.same(item.dims[0], 0)  # which is no mask for NumPy and fits any axis
     for i, size in enumerate(item.dims, axis):
-        if dimensions.same(size, shape[i]) is False:
+        if dimensions.same(size, shape[i]) is False and not empty:
             raise IndexError(f"a mask of size {size} does not fit axis {i} of size {shape[i]}")
     return (dimensions.unknown("nonzero"),)
 

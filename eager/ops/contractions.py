@@ -1,8 +1,8 @@
-"""Sums of products over shared axes: `einsum`, and the products of NumPy that are cases of it.
+"""Contractions: sums of products of tensors over shared axes. Every operand has a label for each of its axes.
 
-Every operand has a label for each axis. Two operands are contracted at a time, as one batched matrix product of
-[batch, left, shared] and [batch, shared, right], or as an elementwise product where nothing is summed. 16-bit floats
-are contracted in 32 bits, truth values as integers.
+Two operands are contracted at a time, as one batched matrix product [batch, left, shared] · [batch, shared, right], or
+as an elementwise product where nothing is summed or nothing is left. The steps depend on labels and shapes alone, so
+they are found once, on abstract tensors. 16-bit floats are contracted in 32 bits, small integers and truth values too.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import dimensions, dtypes
-from ..dimensions import Dim, Size
+from ..context import scoped
+from ..dimensions import Dim, Shape, Size
 from ..errors import describe
-from ..tensor import TensorLike, dims, to_array
-from . import arrays, creation, diagonals, elementwise, linear, moves, reductions, rules
+from ..recorder import Recorder
+from ..tensor import AbstractTensor, dims
+from . import arrays, diagonals, elementwise, linear, reductions
 
 Labels = tuple[Any, ...]
 Term = tuple[Any, Labels]
@@ -25,78 +27,59 @@ _TYPICAL = 64  # what an unknown size counts as where costs are compared
 _EXHAUSTIVE = 6  # up to so many operands the best order is found, 3ⁿ/2 steps; further ones are merged greedily first
 
 
-def einsum(subscripts: str, *operands: TensorLike, **kwargs: Any) -> Any:
-    """The sum of products that subscripts in Einstein's convention describe.
-
-    Each letter names an axis of the operands; the result has the axes after "->", and is summed over all others.
-    Without "->" it has the letters that occur once, in alphabetical order. "..." stands for any further axes, which
-    broadcast and come first unless the result places them. A letter twice in one operand takes its diagonal.
-
-    Args:
-      subscripts: the letters of each operand between commas, and those of the result.
-      *operands: as many tensors.
-      **kwargs: `optimize` may be given; the order of contractions is always a good one.
+def contracted(name: str, operands: Sequence[Any], inputs: tuple[Labels, ...], output: Labels, target: Any) -> Any:
+    """The sum of products of the operands with these labels, over all labels but those of the result, in a dtype.
 
     Raises:
-      ValueError: for subscripts that are not of this form or do not fit the operands.
-
-    >>> eagerly.ops.einsum("ij,jk->ik", [[1, 2], [3, 4]], [[1, 0], [0, 1]]).tolist()
-    [[1, 2], [3, 4]]
+      ValueError: if axes of one label differ in size, and none of them is 1.
     """
-    unknown = sorted(kwargs.keys() - {"optimize"})
-    if unknown:
-        raise ValueError(f"einsum: expected no options but optimize, got {', '.join(unknown)}.")
-    if not isinstance(subscripts, str):
-        raise ValueError(f"einsum: expected the subscripts as one string, 'ij,jk->ik', got {describe(subscripts)}.")
-    tensors = [x if hasattr(x, "dtype") else to_array(x) for x in operands]
-    inputs, output = _parsed(subscripts, tuple(len(dims(x)) for x in tensors))
-    target = dtypes.result_type(*tensors)
-    if all(x.dtype == "int8" for x in tensors):
-        target = dtypes.INTX  # as in Keras
-    return _contracted("einsum", list(zip(tensors, inputs, strict=True)), output, target)
+    work = target
+    if target.itemsize < 4:
+        work = dtypes.FLOATX if dtypes.is_float(target) else dtypes.INTX
+    tensors = [elementwise.cast_like(x, work) for x in operands]
+    shapes = tuple(map(dims, tensors))
+    if not all(map(dimensions.known, shapes)):
+        return elementwise.cast_like(_contract(name, tensors, inputs, output), target)
+    try:
+        steps = _steps(inputs, output, shapes)
+    except ValueError:
+        _contract(name, operands, inputs, output)  # says the same of these operands
+        raise
+    for primitive, places, params in steps:
+        tensors.append(primitive(*(tensors[i] for i in places), **params))
+    return elementwise.cast_like(tensors[-1], target)
+
+
+class _Steps(Recorder):
+    """Writes down primitives with the places of their inputs in the list of all that there is."""
+
+    __slots__ = ("places", "steps", "values")
+
+    def __init__(self, values: list[Any]):
+        self.values = list(values)
+        self.places = {id(value): i for i, value in enumerate(values)}
+        self.steps: list[tuple[Any, list[int], dict[str, Any]]] = []
+
+    def record(self, primitive: Any, inputs: tuple[Any, ...], params: dict[str, Any], outputs: Any) -> None:
+        self.steps.append((primitive, [self.places[id(x)] for x in inputs], params))
+        self.places[id(outputs)] = len(self.values)
+        self.values.append(outputs)
 
 
 @functools.lru_cache(maxsize=256)
-def _parsed(subscripts: str, ranks: tuple[int, ...]) -> tuple[list[Labels], Labels]:
-    """The labels of each operand and of the result: letters, and -1, -2, … for the axes of "..." from the last on."""
-    left, arrow, right = subscripts.replace(" ", "").partition("->")
-    terms = left.split(",")
-    if len(terms) != len(ranks):
-        raise ValueError(f"einsum: expected {len(terms)} operands for {subscripts!r}, got {len(ranks)}.")
-    inputs = [_labels(term, rank, subscripts) for term, rank in zip(terms, ranks, strict=True)]
-    found = [label for labels in inputs for label in labels]
-    rest = sorted({label for label in found if isinstance(label, int)})
-    if arrow:
-        output = _labels(right, len(right.replace("...", "")) + (len(rest) if "..." in right else 0), subscripts)
-    else:
-        output = (*rest, *sorted(x for x in set(found) if isinstance(x, str) and found.count(x) == 1))
-    if len(set(output)) != len(output) or not set(output) <= set(found) or not set(rest) <= set(output):
-        raise ValueError(
-            f"einsum: expected a result that has letters of the operands, each once, and '...' if they have axes for "
-            f"it, got {subscripts!r}."
-        )
-    return inputs, output
+def _steps(inputs: tuple[Labels, ...], output: Labels, shapes: tuple[Shape, ...]) -> list[Any]:
+    """The primitives to run: each with the places of its inputs among operands and earlier results, and its params."""
+    operands = [AbstractTensor(shape) for shape in shapes]
+    recorder = _Steps(operands)
+    with scoped(recorders=(recorder,)):
+        _contract("", operands, inputs, output)
+    return recorder.steps
 
 
-def _labels(term: str, rank: int, subscripts: str) -> Labels:
-    before, dots, after = term.partition("...")
-    letters = before + after
-    if letters and not (letters.isascii() and letters.isalpha()):
-        raise ValueError(f"einsum: expected letters, commas, one '...' an operand and '->', got {subscripts!r}.")
-    if len(letters) > rank or (len(letters) < rank and not dots):
-        raise ValueError(f"einsum: expected an operand with {len(letters)} axes for {term!r}, got one with {rank}.")
-    return (*before, *range(len(letters) - rank, 0), *after)
-
-
-def _contracted(name: str, terms: list[Term], output: Labels, target: Any) -> Any:
-    """The contraction of any number of operands, in the given dtype."""
-    single, work = len(terms) == 1, target
-    if dtypes.is_float(target) and target.itemsize < 4:
-        work = dtypes.FLOATX
-    elif target.kind == "b":
-        work = dtypes.INTX
+def _contract(name: str, operands: Sequence[Any], inputs: tuple[Labels, ...], output: Labels) -> Any:
+    terms: list[Term] = list(zip(operands, inputs, strict=True))
     sizes = _sizes(name, terms)
-    terms = [_single(elementwise.cast_like(x, work), labels, sizes) for x, labels in terms]
+    terms = [_single(name, x, labels, sizes) for x, labels in terms]
     counts = {label: sum(label in labels for _, labels in terms) for label in sizes}
     terms = [_summed(x, labels, {i for i in labels if counts[i] == 1} - set(output)) for x, labels in terms]
     for i, j in _order(tuple(labels for _, labels in terms), output, sizes):
@@ -104,8 +87,9 @@ def _contracted(name: str, terms: list[Term], output: Labels, target: Any) -> An
         needed = set(output).union(*(labels for _, labels in terms))
         terms.append(_pair(first, second, tuple(i for i in sizes if i in needed) if terms else output))
     ((result, labels),) = terms
-    result = _ordered(elementwise.identity(result) if single else result, labels, output)
-    return elementwise.cast_like(result, target)
+    return (
+        elementwise.identity(result) if result is operands[0] and labels == output else _ordered(result, labels, output)
+    )
 
 
 def _sizes(name: str, terms: list[Term]) -> dict[Any, Size]:
@@ -124,14 +108,14 @@ def _sizes(name: str, terms: list[Term]) -> dict[Any, Size]:
     return sizes
 
 
-def _single(x: Any, labels: Labels, sizes: dict[Any, Size]) -> Term:
+def _single(name: str, x: Any, labels: Labels, sizes: dict[Any, Size]) -> Term:
     """The operand with each label once, without those along which it broadcasts."""
     while len(set(labels)) < len(labels):
         label = next(i for i in labels if labels.count(i) > 1)
         first = labels.index(label)
         second = labels.index(label, first + 1)
         if dimensions.same(dims(x)[first], dims(x)[second]) is False:
-            raise ValueError(f"einsum: expected axes of one size for the diagonal {label!r}, got {describe(x)}.")
+            raise ValueError(f"{name}: expected axes of one size for the diagonal {label!r}, got {describe(x)}.")
         x = diagonals.diagonal(x, axis1=first, axis2=second)
         labels = (*(i for place, i in enumerate(labels) if place not in (first, second)), label)
     kept = [i for i, size in enumerate(dims(x)) if not _broadcasts(size, sizes[labels[i]])]
@@ -148,7 +132,7 @@ def _summed(x: Any, labels: Labels, gone: set[Any]) -> Term:
     if not gone:
         return x, labels
     summed = reductions.sum(x, axis=tuple(i for i, label in enumerate(labels) if label in gone))
-    return elementwise.cast_like(summed, x), tuple(label for label in labels if label not in gone)
+    return summed, tuple(label for label in labels if label not in gone)
 
 
 def _pair(first: Term, second: Term, needed: Labels) -> Term:
@@ -264,141 +248,3 @@ def _halves(group: frozenset[int]) -> list[frozenset[int]]:
     return [
         frozenset((first, *chosen)) for count in range(len(others)) for chosen in itertools.combinations(others, count)
     ]
-
-
-def _product(name: str, x1: Any, x2: Any, first: Labels, second: Labels, output: Labels) -> Any:
-    target = dtypes.result_type(x1, x2)
-    return _contracted(name, [(x1, first), (x2, second)], output, target)
-
-
-def _tensor(x: Any) -> Any:
-    return x if hasattr(x, "dtype") else to_array(x)
-
-
-def _summed_over(name: str, x1: Any, x2: Any, axes1: Sequence[int], axes2: Sequence[int]) -> Any:
-    """The product with the i-th of axes1 summed against the i-th of axes2, and all others one after another."""
-    first: list[Any] = list(range(len(dims(x1))))
-    second: list[Any] = [len(first) + i for i in range(len(dims(x2)))]
-    for i, j in zip(axes1, axes2, strict=True):
-        if dimensions.same(dims(x1)[i], dims(x2)[j]) is False:
-            raise ValueError(
-                f"{name}: expected axis {i} of the first and axis {j} of the second operand to have one size, got "
-                f"{describe(x1)} and {describe(x2)}."
-            )
-        second[j] = first[i]
-    output = [i for i in first if i not in second] + [i for i in second if i not in first]
-    return _product(name, x1, x2, tuple(first), tuple(second), tuple(output))
-
-
-def tensordot(x1: TensorLike, x2: TensorLike, axes: Any = 2) -> Any:
-    """The sum of products over some axes of x1 and as many of x2, with the other axes of both one after another.
-
-    Args:
-      x1: the first tensor.
-      x2: the second tensor.
-      axes: n for the last n of x1 and the first n of x2 in order, or the axes of x1 and those of x2.
-
-    Raises:
-      ValueError: if the axes do not fit each other.
-
-    >>> eagerly.ops.tensordot([[1, 2], [3, 4]], [10, 1], axes=1).tolist()
-    [12, 34]
-    """
-    x1, x2 = _tensor(x1), _tensor(x2)
-    ranks = len(dims(x1)), len(dims(x2))
-    if isinstance(axes, (list, tuple)):
-        if len(axes) != 2:
-            raise ValueError(f"tensordot: expected a number of axes, or those of x1 and those of x2, got {axes}.")
-        first, second = (
-            rules.normalize_axes(tuple(rules.integers(own, "tensordot: axes")), rank, "tensordot: axes")
-            for own, rank in zip(axes, ranks, strict=True)
-        )
-    else:
-        (count,) = rules.integers(axes, "tensordot: axes")
-        if not 0 <= count <= min(ranks):
-            raise ValueError(
-                f"tensordot: expected a number of axes that both have, got {axes} for {describe(x1)} and "
-                f"{describe(x2)}."
-            )
-        first, second = tuple(range(ranks[0] - count, ranks[0])), tuple(range(count))
-    if len(first) != len(second):
-        raise ValueError(f"tensordot: expected as many axes of x1 as of x2, got {axes}.")
-    return _summed_over("tensordot", x1, x2, first, second)
-
-
-def dot(x1: TensorLike, x2: TensorLike) -> Any:
-    """The sum of products over the last axis of x1 and the second-last (only) one of x2; x1 · x2 if one is a scalar."""
-    x1, x2 = _tensor(x1), _tensor(x2)
-    if not dims(x1) or not dims(x2):
-        return elementwise.multiply(x1, x2)
-    return _summed_over("dot", x1, x2, (len(dims(x1)) - 1,), (max(len(dims(x2)) - 2, 0),))
-
-
-def inner(x1: TensorLike, x2: TensorLike) -> Any:
-    """The sum of products over the last axes of both; x1 · x2 if one is a scalar."""
-    x1, x2 = _tensor(x1), _tensor(x2)
-    if not dims(x1) or not dims(x2):
-        return elementwise.multiply(x1, x2)
-    return _summed_over("inner", x1, x2, (len(dims(x1)) - 1,), (len(dims(x2)) - 1,))
-
-
-def vdot(x1: TensorLike, x2: TensorLike) -> Any:
-    """The sum of products of all elements of two tensors, in row-major order."""
-    return _summed_over("vdot", moves.ravel(_tensor(x1)), moves.ravel(_tensor(x2)), (0,), (0,))
-
-
-def outer(x1: TensorLike, x2: TensorLike) -> Any:
-    """The matrix of products of the elements of x1, in rows, and those of x2, in columns."""
-    rows = arrays.reshape(_tensor(x1), newshape=(-1, 1))
-    return elementwise.multiply(rows, arrays.reshape(_tensor(x2), newshape=(1, -1)))
-
-
-def kron(x1: TensorLike, x2: TensorLike) -> Any:
-    """Kronecker's product: x1 with each element replaced by its product with x2.
-
-    >>> eagerly.ops.kron([1, 10], [1, 2]).tolist()
-    [1, 2, 10, 20]
-    """
-    x1, x2 = _tensor(x1), _tensor(x2)
-    rank = max(len(dims(x1)), len(dims(x2)))
-    first, second = ((*(1,) * (rank - len(dims(x))), *dims(x)) for x in (x1, x2))
-    a = arrays.reshape(x1, newshape=[part for size in first for part in (size, 1)])
-    b = arrays.reshape(x2, newshape=[part for size in second for part in (1, size)])
-    return arrays.reshape(elementwise.multiply(a, b), newshape=[m * n for m, n in zip(first, second, strict=True)])
-
-
-def cross(
-    x1: TensorLike, x2: TensorLike, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
-) -> Any:
-    """The cross product of vectors with two or three components; a vector of two has 0 as its third.
-
-    Args:
-      x1: the first vectors.
-      x2: the second vectors, which broadcast with the first.
-      axisa: the axis of x1 that the components are along.
-      axisb: the axis of x2 that the components are along.
-      axisc: that axis of the result; where both have two components the result is the third, without an axis for it.
-      axis: one axis for all three.
-
-    Raises:
-      ValueError: if there are not two or three components.
-
-    >>> eagerly.ops.cross([1, 0, 0], [0, 1, 0]).tolist()
-    [0, 0, 1]
-    """
-    if axis is not None:
-        axisa = axisb = axisc = axis
-    first, second = (_components(x, place) for x, place in ((_tensor(x1), axisa), (_tensor(x2), axisb)))
-    last = first[0] * second[1] - first[1] * second[0]
-    if len(first) == len(second) == 2:
-        return last
-    (a0, a1, a2), (b0, b1, b2) = ((*v, creation.zeros_like(v[0]))[:3] for v in (first, second))
-    return arrays.stack([a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, last], axisc)
-
-
-def _components(x: Any, axis: int) -> list[Any]:
-    axis = rules.normalize_axis(axis, len(dims(x)), "cross: axis")
-    size = dims(x)[axis]
-    if not isinstance(size, int) or size not in (2, 3):
-        raise ValueError(f"cross: expected 2 or 3 components along axis {axis}, got {describe(x)}.")
-    return [arrays.getitem(x, key=(*(slice(None),) * axis, i)) for i in range(size)]

@@ -20,6 +20,7 @@ from . import joins as _joins
 from . import linear as _linear
 from . import moves as _moves
 from . import padding as _padding
+from . import products as _products
 from . import ranges as _ranges
 from . import reductions as _reductions
 from . import scans as _scans
@@ -245,11 +246,11 @@ get_item = _public(_arrays.index, "get_item")
 unravel_index = _public(_ranges.unravel_index)
 select = _public(_joins.select_first, "select")
 view = _public(_arrays.view)
-einsum = _public(_contractions.einsum)
-tensordot = _public(_contractions.tensordot)
-dot = _public(_contractions.dot)
-inner = _public(_contractions.inner)
-outer = _public(_contractions.outer)
-vdot = _public(_contractions.vdot)
-kron = _public(_contractions.kron)
-cross = _public(_contractions.cross)
+einsum = _public(_products.einsum)
+tensordot = _public(_products.tensordot)
+dot = _public(_products.dot)
+inner = _public(_products.inner)
+outer = _public(_products.outer)
+vdot = _public(_products.vdot)
+kron = _public(_products.kron)
+cross = _public(_products.cross)

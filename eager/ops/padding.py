@@ -75,10 +75,13 @@ def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: 
     widths = _widths(pad_width, x)
     if mode in ("constant", "empty"):
         return _constant(x, widths, 0 if constant_values is None else constant_values)
+    y = elementwise.identity(x)
     for axis, (before, after) in enumerate(widths):
         if not (dimensions.same(before, 0) and dimensions.same(after, 0)):
-            x = _MODES[mode](x, axis, before, after)
-    return elementwise.identity(x)
+            if dimensions.same(dims(x)[axis], 0):
+                raise ValueError(f"pad: expected elements along axis {axis} for mode {mode!r}, got {describe(x)}.")
+            y = _MODES[mode](y, axis, before, after)
+    return y
 
 
 def _constant(x: Any, widths: Widths, values: Any) -> Any:

@@ -48,7 +48,8 @@ def _split_sizes(
             f"{pattern!r}."
         )
     known = dimensions.product(sizes.values())
-    rest = 0 if free and dimensions.same(known, 0) else (size % known if free else size - known)
+    none = dimensions.same(known, 0)  # then any length would do
+    rest = 1 if free and none else size % known if free else size - known
     if dimensions.same(rest, 0) is False:
         raise ValueError(
             f"rearrange: expected lengths that make up the size {size} of ({' '.join(group)}) in {pattern!r}, "

@@ -36,7 +36,7 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) ->
     target = dtypes.result_type(start, stop, step) if dtype is None else dtypes.dtype(dtype)
     if any(isinstance(x, Dim) for x in (start, stop, step)):
         return AbstractTensor((_length(start, stop, step),), target)
-    first, last, distance = (x.item() if isinstance(x, Operand) else x for x in (start, stop, step))  # type: ignore[attr-defined]
+    first, last, distance = (np.asarray(x).item() if isinstance(x, Operand) else x for x in (start, stop, step))
     if distance == 0:
         raise ValueError(f"arange: expected a step other than 0, got {describe(step)}.")
     values = np.arange(first, last, distance)
@@ -61,7 +61,7 @@ def _aligned(ends: list[Any], axis: int) -> tuple[list[Any], int]:
     result = []
     for end, shape in zip(ends, shapes, strict=True):
         wide = (*(1,) * (rank - len(shape)), *shape)
-        end = elementwise.cast_like(end, _EXACT)
+        end = creation.convert_to_tensor(end, _EXACT)
         result.append(arrays.reshape(end, newshape=(*wide[:place], 1, *wide[place:])))
     return result, rank - place
 

@@ -141,11 +141,16 @@ def scatter_update(inputs: TensorLike, indices: TensorLike, updates: TensorLike,
             f"scatter_update: expected reduction None, 'add', 'max', 'min' or 'mul', got {reduction!r}."
             f"{suggest(str(reduction), ('add', *_COMBINE))}"
         )
+    inputs = _tensor(inputs)
     index, values = _listed("scatter_update", indices, elementwise.cast_like(updates, inputs), dims(inputs))
     key = (indexing.PLACE,) * len(index)
     if how == "add":
         return elementwise.add(inputs, arrays.scatter(values, *index, key=key, shape=dims(inputs)))
     return update(inputs, values, *index, key=key, reduction=how)
+
+
+def _tensor(x: Any) -> Any:
+    return creation.convert_to_tensor(x) if isinstance(x, (bool, int, float)) else x
 
 
 def scatter_nd(indices: TensorLike, values: TensorLike, shape: Sequence[Any]) -> Any:
@@ -164,9 +169,7 @@ def scatter_nd(indices: TensorLike, values: TensorLike, shape: Sequence[Any]) ->
     [[0, 5], [0, 6]]
     """
     sizes = tuple(rules.integers(shape, "scatter: shape"))
-    if isinstance(values, (bool, int, float)):
-        values = creation.convert_to_tensor(values)
-    index, values = _listed("scatter", indices, values, sizes)
+    index, values = _listed("scatter", indices, _tensor(values), sizes)
     return arrays.scatter(values, *index, key=(indexing.PLACE,) * len(index), shape=sizes)
 
 
@@ -174,7 +177,8 @@ def _listed(name: str, indices: Any, values: Any, shape: tuple[Size, ...]) -> tu
     """A list of index arrays with one axis, one for each leading axis of the shape, and the values with that axis."""
     found = dims(indices)
     depth = found[-1] if found else 0
-    if indices.dtype.kind not in "iu" or not isinstance(depth, int) or not 1 <= depth <= len(shape):
+    integral = hasattr(indices, "dtype") and indices.dtype.kind in "iu"
+    if not integral or not isinstance(depth, int) or not 1 <= depth <= len(shape):
         raise ValueError(
             f"{name}: expected integer indices whose last axis has 1 to {len(shape)} elements, one for each axis of "
             f"{dimensions.display(shape)} that they name, got {describe(indices)}."
@@ -227,6 +231,7 @@ def slice_update(inputs: TensorLike, start_indices: Any, updates: TensorLike) ->
     >>> eagerly.ops.slice_update([1, 2, 3, 4], [1], [8, 9]).tolist()
     [1, 8, 9, 4]
     """
+    inputs = _tensor(inputs)
     starts = _starts("slice_update", inputs, start_indices)
     updates = elementwise.cast_like(updates, inputs)
     if len(dims(updates)) != len(starts):

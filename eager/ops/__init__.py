@@ -28,12 +28,12 @@ from . import nn as nn
 from . import nonlinear as _nonlinear
 from . import numpy as numpy
 from . import operators as _operators  # noqa: F401 - installs Python's operators on tensors
+from . import patterns as _patterns
 from . import segments as _segments
 from . import sorting as _sorting
 from . import special as _special
 from . import statistics as _statistics
 from . import transcendental as _transcendental
-from . import patterns as _patterns
 from . import updates as _updates
 from .linalg import *  # noqa: F403
 from .nn import *  # noqa: F403

@@ -7,20 +7,18 @@ from typing import Any as _Any
 from ..tensor import dims as _dims
 from . import arrays as _arrays
 from . import counting as _counting
-from . import contractions as _contractions
 from . import creation as _creation
 from . import diagonals as _diagonals
 from . import elementwise as _elementwise
 from . import floats as _floats
 from . import integers as _integers
-from . import linear as _linear
-from . import nan_reductions as _nan_reductions
-from . import quantiles as _quantiles
 from . import joins as _joins
 from . import linear as _linear
 from . import moves as _moves
+from . import nan_reductions as _nan_reductions
 from . import padding as _padding
 from . import products as _products
+from . import quantiles as _quantiles
 from . import ranges as _ranges
 from . import reductions as _reductions
 from . import scans as _scans
@@ -208,6 +206,7 @@ sort = _public(_sorting.sort)
 std = _public(_statistics.std)
 trapezoid = _public(_statistics.trapezoid)
 unique = _public(_sets.unique)
+
 arange = _public(_ranges.arange)
 linspace = _public(_ranges.linspace)
 logspace = _public(_ranges.logspace)

@@ -16,7 +16,7 @@ from ..dimensions import Dim, Size
 from ..errors import describe, suggest
 from ..primitive import cast
 from ..tensor import Operand, TensorLike, dims
-from . import arrays, elementwise, indexing, ranges, reductions
+from . import arrays, elementwise, indexing, quantiles, ranges, reductions
 
 Widths = list[tuple[Size, Size]]
 
@@ -56,8 +56,8 @@ def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: 
       x: the tensor.
       pad_width: how many; a number, (before, after), or such a pair for each axis.
       mode: "constant"; "edge" repeats the outermost element, "reflect" mirrors at it, "symmetric" mirrors it too,
-        "wrap" (or "circular") continues from the other side; "maximum", "minimum", "mean" and "linear_ramp" (to 0) are
-        as in NumPy, and "empty" leaves zeros.
+        "wrap" (or "circular") continues from the other side; "maximum", "minimum", "mean", "median" and "linear_ramp"
+        (to 0) are as in NumPy, and "empty" leaves zeros.
       constant_values: what "constant" pads with, 0 if None; a number or scalar tensor, or pairs as for `pad_width`.
 
     Raises:
@@ -120,10 +120,14 @@ def _statistic(function: Callable[..., Any]) -> Callable[..., Any]:
     return along
 
 
-def _mean(x: Any, axis: int, keepdims: bool) -> Any:
-    """The mean in the dtype of x, rounded if that is an integer."""
-    mean = reductions.mean(x, axis, keepdims)
-    return cast(mean if dtypes.is_float(x.dtype) else elementwise.rint(mean), dtype=x.dtype)
+def _average(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A statistic in the dtype of x, rounded if that is an integer."""
+
+    def average(x: Any, axis: int, keepdims: bool) -> Any:
+        value = function(x, axis, keepdims)
+        return cast(value if dtypes.is_float(x.dtype) else elementwise.rint(value), dtype=x.dtype)
+
+    return _statistic(average)
 
 
 def _ramp(x: Any, axis: int, before: Size, after: Size) -> Any:
@@ -151,5 +155,6 @@ _MODES: dict[str, Any] = {
     "linear_ramp": _ramp,
     "maximum": _statistic(reductions.max),
     "minimum": _statistic(reductions.min),
-    "mean": _statistic(_mean),
+    "mean": _average(reductions.mean),
+    "median": _average(quantiles.median),
 }

@@ -14,7 +14,7 @@ from eagerly.variable import Variable
 from gradients import check_gradients
 
 REPEATING = ("edge", "reflect", "symmetric", "wrap", "circular")
-OTHERS = ("linear_ramp", "maximum", "minimum", "mean")
+OTHERS = ("linear_ramp", "maximum", "minimum", "mean", "median")
 
 
 def by_numpy(x, widths, mode, **options):

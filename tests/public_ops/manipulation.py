@@ -219,7 +219,7 @@ ROWS: dict[str, list[Row]] = {
             for mode in ("edge", "reflect", "symmetric", "wrap", "circular")
             for width in (1, ((0, 5), (4, 1)))
         ),
-        *(padded(((1, 2), (3, 0)), mode) for mode in ("linear_ramp", "maximum", "minimum", "mean")),
+        *(padded(((1, 2), (3, 0)), mode) for mode in ("linear_ramp", "maximum", "minimum", "mean", "median")),
         Row(
             lambda n, m: [(n, m), ()],
             lambda x, v: ops.pad(x, ((1, 0), (0, 2)), constant_values=v),

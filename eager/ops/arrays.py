@@ -317,16 +317,16 @@ def _viewed(x: Any, dtype: Any) -> AbstractTensor:
 
 
 @primitive(shape=_viewed)
-def reinterpret(x: TensorLike, dtype: Any) -> Any:
+def view(x: TensorLike, dtype: Any) -> Any:
     """The bits as elements of another dtype, along the last axis if their sizes differ; no gradient."""
     x = np.ascontiguousarray(x).reshape(np.shape(x))  # ascontiguousarray gives a scalar an axis
     return x.view(np.uint8) != 0 if dtype.kind == "b" else x.view(dtype)
 
 
-reinterpret.defvjp(None)
+view.defvjp(None)
 
 
-def view(x: TensorLike, dtype: Any = None) -> Any:
+def viewed(x: TensorLike, dtype: Any = None) -> Any:
     """The bits as elements of another dtype, along the last axis if their sizes differ; x itself for its own dtype.
 
     Raises:
@@ -336,4 +336,4 @@ def view(x: TensorLike, dtype: Any = None) -> Any:
     [1065353216, -1073741824]
     """
     target = x.dtype if dtype is None else dtypes.dtype(dtype)
-    return getitem(x, key=()) if target == x.dtype else reinterpret(x, dtype=target)
+    return getitem(x, key=()) if target == x.dtype else view(x, dtype=target)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .. import dimensions, dtypes
-from ..dimensions import Dim, Size
+from ..dimensions import Size
 from ..errors import describe, suggest
 from ..primitive import cast, primitive
 from ..tensor import AbstractTensor, Operand, TensorLike, dims
@@ -245,16 +245,15 @@ def slice_update(inputs: TensorLike, start_indices: Any, updates: TensorLike) ->
 
 def _starts(name: str, x: Any, start_indices: Any) -> list[Any]:
     """An integer, a dimension or a scalar without a value for each axis."""
-    starts: Any = start_indices
-    if isinstance(starts, AbstractTensor):
-        starts = [getitem(starts, key=(i,)) for i in range(len(starts))] if starts.ndim else [starts]
-    elif isinstance(starts, (list, tuple)):
-        starts = [
-            i if isinstance(i, (AbstractTensor, Dim)) else rules.integers(i, f"{name}: start_indices") for i in starts
-        ]
-        starts = [i[0] if isinstance(i, list) and len(i) == 1 else i for i in starts]
+    what = f"{name}: start_indices"
+    if isinstance(start_indices, AbstractTensor) and start_indices.ndim:
+        starts = [getitem(start_indices, key=(i,)) for i in range(len(start_indices))]
+    elif isinstance(start_indices, (list, tuple)):
+        starts = [i if isinstance(i, AbstractTensor) else rules.integers([i], what)[0] for i in start_indices]
     else:
-        starts = rules.integers(starts, f"{name}: start_indices")
+        starts = rules.integers(start_indices, what)
+    if any(isinstance(i, AbstractTensor) and (i.ndim or i.dtype.kind not in "iu") for i in starts):
+        raise ValueError(f"{what}: expected integers, got {describe(start_indices)}.")
     if len(starts) != len(dims(x)):
         raise ValueError(f"{name}: expected a start for each axis of {describe(x)}, got {describe(start_indices)}.")
     return starts
@@ -264,12 +263,8 @@ def _window(name: str, x: Any, starts: list[Any], sizes: Sequence[Size]) -> tupl
     """The key of a part: slices, or places as an open grid where a start has no value yet."""
     for axis, (start, size) in enumerate(zip(starts, sizes, strict=True)):
         whole = dims(x)[axis]
-        numbers = all(isinstance(number, int) for number in (start, size, whole))
-        if (
-            (isinstance(start, int) and start < 0)
-            or (isinstance(size, int) and size < 0)
-            or (numbers and start + size > whole)
-        ):
+        outside = any(isinstance(number, int) and number < 0 for number in (start, size))
+        if outside or (all(isinstance(number, int) for number in (start, size, whole)) and start + size > whole):
             raise ValueError(
                 f"{name}: expected a part within axis {axis} of {describe(x)}, got {size} elements from {start} on."
             )

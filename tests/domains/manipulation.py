@@ -62,7 +62,7 @@ DOMAINS: dict[str, Domain] = {
         (offset(0), offset(0.1), below(4)),
         NUMBERS,
     ),
-    "reinterpret": Domain(
+    "view": Domain(
         (
             lambda n, m: ([(n, 8)], {"dtype": np.dtype("int8")}),
             lambda n, m: ([(n, m, 8)], {"dtype": np.dtype("float64")}),

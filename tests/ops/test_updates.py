@@ -213,6 +213,8 @@ def test_unknown_sizes_of_scattering():
             ValueError,
             ["slice", "along axis 1", "has no value", "-1"],
         ),
+        (lambda x: ops.slice(x, AbstractTensor((2,)), (1, 1)), ValueError, ["slice: start_indices", "float32[2]"]),
+        (lambda x: ops.slice(x, [[0, 1], 0], (1, 1)), ValueError, ["slice: start_indices", "[[0, 1]]"]),
         (lambda x: ops.slice(x, AbstractTensor((3,), "int32"), (1, 1)), ValueError, ["slice", "int32[3]"]),
         (lambda x: ops.slice_update(x, (2, 0), np.ones((2, 1))), ValueError, ["slice_update", "2 elements from 2 on"]),
         (lambda x: ops.slice_update(x, (0, 0), np.ones(2)), ValueError, ["slice_update", "as many axes", "float64[2]"]),

@@ -37,7 +37,7 @@ def einsum(subscripts: str, *operands: TensorLike, **kwargs: Any) -> Any:
     if not isinstance(subscripts, str):
         raise ValueError(f"einsum: expected the subscripts as one string, 'ij,jk->ik', got {describe(subscripts)}.")
     tensors = [_tensor(x) for x in operands]
-    inputs, output = _parsed(subscripts, tuple(len(dims(x)) for x in tensors))
+    inputs, output = _parsed(subscripts, tuple(x.ndim for x in tensors))
     target = dtypes.result_type(*tensors)
     if all(x.dtype == "int8" for x in tensors):
         target = dtypes.INTX  # as in Keras
@@ -82,10 +82,11 @@ def _tensor(x: Any) -> Any:
 
 def _summed_over(name: str, x1: Any, x2: Any, axes1: Sequence[int], axes2: Sequence[int]) -> Any:
     """The product with the i-th of axes1 summed against the i-th of axes2, and all others one after another."""
-    first: list[Any] = list(range(len(dims(x1))))
-    second: list[Any] = [len(first) + i for i in range(len(dims(x2)))]
+    left, right = dims(x1), dims(x2)
+    first: list[Any] = list(range(len(left)))
+    second: list[Any] = list(range(len(left), len(left) + len(right)))
     for i, j in zip(axes1, axes2, strict=True):
-        if dimensions.same(dims(x1)[i], dims(x2)[j]) is False:
+        if dimensions.same(left[i], right[j]) is False:
             raise ValueError(
                 f"{name}: expected axis {i} of the first and axis {j} of the second operand to have one size, got "
                 f"{describe(x1)} and {describe(x2)}."
@@ -111,7 +112,7 @@ def tensordot(x1: TensorLike, x2: TensorLike, axes: Any = 2) -> Any:
     [12, 34]
     """
     x1, x2 = _tensor(x1), _tensor(x2)
-    ranks = len(dims(x1)), len(dims(x2))
+    ranks = x1.ndim, x2.ndim
     if isinstance(axes, (list, tuple)):
         if len(axes) != 2:
             raise ValueError(f"tensordot: expected a number of axes, or those of x1 and those of x2, got {axes}.")
@@ -135,17 +136,17 @@ def tensordot(x1: TensorLike, x2: TensorLike, axes: Any = 2) -> Any:
 def dot(x1: TensorLike, x2: TensorLike) -> Any:
     """The sum of products over the last axis of x1 and the second-last (only) one of x2; x1 · x2 if one is a scalar."""
     x1, x2 = _tensor(x1), _tensor(x2)
-    if not dims(x1) or not dims(x2):
+    if not x1.ndim or not x2.ndim:
         return elementwise.multiply(x1, x2)
-    return _summed_over("dot", x1, x2, (len(dims(x1)) - 1,), (max(len(dims(x2)) - 2, 0),))
+    return _summed_over("dot", x1, x2, (x1.ndim - 1,), (max(x2.ndim - 2, 0),))
 
 
 def inner(x1: TensorLike, x2: TensorLike) -> Any:
     """The sum of products over the last axes of both; x1 · x2 if one is a scalar."""
     x1, x2 = _tensor(x1), _tensor(x2)
-    if not dims(x1) or not dims(x2):
+    if not x1.ndim or not x2.ndim:
         return elementwise.multiply(x1, x2)
-    return _summed_over("inner", x1, x2, (len(dims(x1)) - 1,), (len(dims(x2)) - 1,))
+    return _summed_over("inner", x1, x2, (x1.ndim - 1,), (x2.ndim - 1,))
 
 
 def vdot(x1: TensorLike, x2: TensorLike) -> Any:

@@ -15,8 +15,8 @@ NAMES = [name for name in dtypes.NAMES if name != "bool"]
 @pytest.mark.parametrize("old", [*NAMES, "bool"])
 @pytest.mark.parametrize("new", NAMES)
 def test_bits_are_those_of_numpy(old, new):
-    x = np.arange(48).reshape(2, 3, 8).astype(dtypes.dtype(old))
-    for array in (x, np.asfortranarray(x), x[:, ::-1], x[..., :8], np.repeat(x, 2, -1)[..., ::2]):
+    x = np.arange(96).reshape(2, 3, 16).astype(dtypes.dtype(old))
+    for array in (x, np.asfortranarray(x), x[:, ::-1], x[..., :16], np.repeat(x, 2, -1)[..., ::2]):
         result = ops.view(Tensor(array), new)
         expected = np.ascontiguousarray(array).view(dtypes.dtype(new))
         assert (result.shape, result.dtype) == (expected.shape, expected.dtype)

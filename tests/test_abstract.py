@@ -153,6 +153,7 @@ def test_tensors_of_unknown_shape_are_abstract():
     with pytest.raises(ValueError, match=r"broadcast_to: shapes \(3,\) and \(None, 2\) do not broadcast"):
         ops.broadcast_to([1.0, 2.0, 3.0], (n, 2))
     assert ops.zeros_like(AbstractTensor((n, 2))).dims == (n, 2)
+    assert ops.arange(n).dims == (n,) and ops.arange(n).dtype == "int32"
 
 
 def test_identity_copies_and_repr():
@@ -185,7 +186,6 @@ def test_shapes_that_cannot_fit_are_refused_with_the_operation_and_the_operands(
         (lambda: x[:, 3], ["getitem", "index 3", "axis 1 of size 3"]),
         (lambda: x[0, 0, 0], ["getitem", "too many indices", "3 for 2"]),
         (lambda: x[::-1, "a"], ["integers, slices", "'a'"]),
-        (lambda: x[3:1:-1], ["negative step"]),
     ):
         with pytest.raises(IndexError) as caught:
             call()
@@ -302,7 +302,6 @@ def test_half_of_an_unknown_size_can_be_any_size():
         (lambda: n < 3, "n < 3"),
         (lambda: n >= m, "n >= m"),
         (lambda: bool(n), "n == 0"),
-        (lambda: ops.arange(n), "dimension n has no value"),
         (lambda: range(n), "dimension n has no value"),
         (lambda: [0] * n, "dimension n has no value"),
     ],

@@ -21,17 +21,20 @@ from . import creation as _creation
 from . import elementwise as _elementwise
 from . import floats as _floats
 from . import image as image
+from . import joins as _joins
 from . import linalg as linalg
 from . import loops as _loops
 from . import nn as nn
 from . import nonlinear as _nonlinear
 from . import numpy as numpy
 from . import operators as _operators  # noqa: F401 - installs Python's operators on tensors
+from . import patterns as _patterns
 from . import segments as _segments
 from . import sorting as _sorting
 from . import special as _special
 from . import statistics as _statistics
 from . import transcendental as _transcendental
+from . import updates as _updates
 from .linalg import *  # noqa: F403
 from .nn import *  # noqa: F403
 from .numpy import *  # noqa: F403
@@ -103,3 +106,9 @@ segment_min = _public(_segments.segment_min)
 segment_prod = _public(_segments.segment_prod)
 segment_sum = _public(_segments.segment_sum)
 top_k = _public(_sorting.top_k)
+unstack = _public(_joins.unstack)
+slice = _public(_updates.slice_at, "slice")
+slice_update = _public(_updates.slice_update)
+scatter = _public(_updates.scatter_nd, "scatter")
+scatter_update = _public(_updates.scatter_update)
+rearrange = _public(_patterns.rearrange)

@@ -182,13 +182,20 @@ def getitem(x: TensorLike, *index: Any, key: Any) -> Any:
 def scatter(g: TensorLike, *index: Any, key: Any, shape: Sequence[Any]) -> Any:
     """Zeros of the given shape with the values added at `key`; the dual of `getitem`."""
     g = np.asarray(g)
-    result = np.zeros(shape, g.dtype)
     filled = indexing.fill(key, index)
-    if index:
-        np.add.at(result, filled, g)
-    else:
-        result[filled] = g
+    if any(item.dtype.kind != "b" for item in index):
+        return _added_at(g, filled, shape)
+    result = np.zeros(shape, g.dtype)  # slices and masks pick no place twice
+    result[filled] = g
     return result
+
+
+def _added_at(values: Any, key: tuple[Any, ...], shape: Sequence[Any]) -> Any:
+    """Zeros with the values added at the key; 16-bit floats are summed in 32 bits."""
+    wide = dtypes.FLOATX if dtypes.is_float(values.dtype) and values.dtype.itemsize < 4 else values.dtype
+    result = np.zeros(shape, wide)
+    indexing.combine_at(np.add, result, key, values.astype(wide, copy=False))
+    return result.astype(values.dtype, copy=False)
 
 
 def _getitem_back(wanted: Any, g: Any, y: Any, x: Any, *index: Any, key: Any) -> Any:
@@ -213,10 +220,19 @@ getitem.defrows(_rows_back)
 scatter.defvjp_all(_scatter_back)
 
 
-def index(x: Any, key: Any) -> Any:
+def index(x: TensorLike, key: Any) -> Any:
     """x[key] with tensors, arrays and lists in the key: the operator's meaning."""
     template, arrays = indexing.split(key)
     return getitem(x, *arrays, key=template)
+
+
+def narrow(x: Any, axis: int, start: Size, size: Size) -> Any:
+    """`size` elements along an axis from `start` on; unlike a slice it has that size where the size of x is unknown."""
+    shape = dims(x)
+    part = getitem(x, key=(*(slice(None),) * axis, slice(start, start + size)))
+    if dimensions.known((shape[axis], start, size)):
+        return part
+    return reshape(part, newshape=(*shape[:axis], size, *shape[axis + 1 :]))
 
 
 def take(x: TensorLike, indices: TensorLike, axis: int | None = None) -> Any:
@@ -245,12 +261,9 @@ def take_along_axis(x: TensorLike, indices: TensorLike, axis: int) -> Any:
 @primitive(shape=lambda g, indices, axis, shape: AbstractTensor(tuple(shape), g.dtype))
 def add_along_axis(g: TensorLike, indices: TensorLike, axis: int, shape: Sequence[Any]) -> Any:
     """Zeros of the given shape with the values added at `indices` along an axis; the dual of `take_along_axis`."""
-    g = np.asarray(g)
-    result = np.zeros(shape, g.dtype)
     places = list(np.ogrid[tuple(map(slice, shape))])
     places[axis] = np.asarray(indices)
-    np.add.at(result, tuple(places), g)
-    return result
+    return _added_at(np.asarray(g), tuple(places), shape)
 
 
 take_along_axis.defvjp(
@@ -290,3 +303,37 @@ pad.defvjp(
         g, key=tuple(slice(a, a + n) for n, (a, b) in zip(dims(x), widths, strict=True))
     )
 )
+
+
+def _viewed(x: Any, dtype: Any) -> AbstractTensor:
+    old, new = x.dtype.itemsize, dtype.itemsize
+    if old == new:
+        return AbstractTensor(x.dims, dtype)
+    if not x.dims:
+        raise ValueError(f"expected an axis to hold the elements of {dtype}, which have another size")
+    if dimensions.same(x.dims[-1] * old % new, 0) is False:
+        raise ValueError(f"expected a last axis whose bytes make whole elements of {dtype}")
+    return AbstractTensor((*x.dims[:-1], x.dims[-1] * old // new), dtype)
+
+
+@primitive(shape=_viewed)
+def view(x: TensorLike, dtype: Any) -> Any:
+    """The bits as elements of another dtype, along the last axis if their sizes differ; no gradient."""
+    x = np.ascontiguousarray(x).reshape(np.shape(x))  # ascontiguousarray gives a scalar an axis
+    return x.view(np.uint8) != 0 if dtype.kind == "b" else x.view(dtype)
+
+
+view.defvjp(None)
+
+
+def viewed(x: TensorLike, dtype: Any = None) -> Any:
+    """The bits as elements of another dtype, along the last axis if their sizes differ; x itself for its own dtype.
+
+    Raises:
+      ValueError: if the bytes of the last axis do not make whole elements.
+
+    >>> eagerly.ops.view([1.0, -2.0], "int32").tolist()
+    [1065353216, -1073741824]
+    """
+    target = x.dtype if dtype is None else dtypes.dtype(dtype)
+    return getitem(x, key=()) if target == x.dtype else view(x, dtype=target)

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from .. import dimensions, dtypes
-from ..errors import describe
 from ..primitive import cast, primitive
 from ..tensor import AbstractTensor, Operand, Tensor, TensorLike, dims, leaf_types, to_array, wrap
 from . import arrays, elementwise, reductions
@@ -78,14 +77,6 @@ def empty(shape: Sequence[Any] | int, dtype: Any = None) -> Any:
     return zeros(shape, dtype)
 
 
-def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) -> Any:
-    """start, start + step, … below stop; from 0 if stop is None. No gradient flows into them."""
-    step = 1 if step is None else step
-    start, stop = (0, start) if stop is None else (start, stop)
-    target = dtypes.result_type(start, stop, step) if dtype is None else dtypes.dtype(dtype)
-    return wrap(np.arange(*(x.item() if isinstance(x, Operand) else x for x in (start, stop, step))).astype(target))  # type: ignore[attr-defined]
-
-
 def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:
     """Ones on the k-th diagonal, zeros elsewhere."""
     return wrap(np.eye(N, M, k, dtype=dtypes.dtype(dtype)))
@@ -94,45 +85,6 @@ def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:
 def identity(n: int, dtype: Any = None) -> Any:
     """The identity matrix of n rows."""
     return eye(n, dtype=dtype)
-
-
-def linspace(
-    start: Any,
-    stop: Any,
-    num: int = 50,
-    endpoint: bool = True,
-    retstep: bool = False,
-    dtype: Any = None,
-    axis: int = 0,
-) -> Any:
-    """`num` values at equal distances from start to stop, which are numbers or arrays.
-
-    Args:
-      start: the first value.
-      stop: the last value, left out if not `endpoint`.
-      num: how many values.
-      endpoint: whether stop is one of them.
-      retstep: whether to return the distance too.
-      dtype: float32, or what float arrays bring, if None.
-      axis: where the values lie, if start or stop is an array.
-
-    Raises:
-      ValueError: if start or stop is a tensor, whose gradient would be lost.
-
-    >>> linspace(0, 1, 5, retstep=True)
-    (Tensor([0.  , 0.25, 0.5 , 0.75, 1.  ], shape=(5,), dtype=float32), Tensor(0.25, shape=(), dtype=float32))
-    """
-    for name, end in (("start", start), ("stop", stop)):
-        if isinstance(end, Operand):
-            raise ValueError(
-                f"linspace: expected a number or an array as {name}, got {describe(end)}. No gradient flows into it; "
-                "for one write start + (stop - start) * ops.linspace(0, 1, num)."
-            )
-    first, last = (end if isinstance(end, (bool, int, float)) else to_array(end) for end in (start, stop))
-    exact = dtypes.result_type(first, last, float)
-    values, step = np.linspace(first, last, num, endpoint, retstep=True, axis=axis)
-    result = wrap(values.astype(exact if dtype is None else dtypes.dtype(dtype)))
-    return (result, wrap(np.asarray(step, exact))) if retstep else result
 
 
 def one_hot(x: TensorLike, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False) -> Any:

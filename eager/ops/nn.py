@@ -14,6 +14,7 @@ from . import im2col as _im2col
 from . import linear as _linear
 from . import nonlinear as _nonlinear
 from . import normalization as _normalization
+from . import patterns as _patterns
 from . import pooling as _pooling
 from . import reductions as _reductions
 from .public import public as _public
@@ -75,3 +76,5 @@ multi_hot = _public(_creation.multi_hot)
 ctc_loss = _public(_ctc.ctc_loss)
 ctc_decode = _public(_decoding.ctc_decode)
 psnr = _public(_fidelity.psnr)
+space_to_depth = _public(_patterns.space_to_depth)
+depth_to_space = _public(_patterns.depth_to_space)

@@ -8,12 +8,18 @@ from ..tensor import dims as _dims
 from . import arrays as _arrays
 from . import counting as _counting
 from . import creation as _creation
+from . import diagonals as _diagonals
 from . import elementwise as _elementwise
 from . import floats as _floats
 from . import integers as _integers
+from . import joins as _joins
 from . import linear as _linear
+from . import moves as _moves
 from . import nan_reductions as _nan_reductions
+from . import padding as _padding
+from . import products as _products
 from . import quantiles as _quantiles
+from . import ranges as _ranges
 from . import reductions as _reductions
 from . import scans as _scans
 from . import sets as _sets
@@ -38,8 +44,6 @@ full = _public(_creation.full)
 zeros_like = _public(_creation.zeros_like)
 ones_like = _public(_creation.ones_like)
 full_like = _public(_creation.filled_like, "full_like")
-arange = _public(_creation.arange)
-linspace = _public(_creation.linspace)
 eye = _public(_creation.eye)
 identity = _public(_creation.identity)
 add = _public(_elementwise.add)
@@ -202,3 +206,50 @@ sort = _public(_sorting.sort)
 std = _public(_statistics.std)
 trapezoid = _public(_statistics.trapezoid)
 unique = _public(_sets.unique)
+
+arange = _public(_ranges.arange)
+linspace = _public(_ranges.linspace)
+logspace = _public(_ranges.logspace)
+geomspace = _public(_ranges.geomspace)
+vander = _public(_ranges.vander)
+ravel = _public(_moves.ravel)
+moveaxis = _public(_moves.moveaxis)
+swapaxes = _public(_moves.swapaxes)
+flip = _public(_moves.flip)
+fliplr = _public(_moves.fliplr)
+flipud = _public(_moves.flipud)
+rot90 = _public(_moves.rot90)
+roll = _public(_moves.roll)
+tile = _public(_moves.tile)
+repeat = _public(_moves.repeat)
+diff = _public(_moves.diff)
+append = _public(_joins.append)
+hstack = _public(_joins.hstack)
+vstack = _public(_joins.vstack)
+dstack = _public(_joins.dstack)
+split = _public(_joins.split)
+array_split = _public(_joins.array_split)
+hsplit = _public(_joins.hsplit)
+vsplit = _public(_joins.vsplit)
+dsplit = _public(_joins.dsplit)
+meshgrid = _public(_joins.meshgrid)
+diag = _public(_diagonals.diag)
+diagflat = _public(_diagonals.diagflat)
+diagonal = _public(_diagonals.diagonal)
+trace = _public(_diagonals.trace)
+tri = _public(_diagonals.tri)
+tril = _public(_diagonals.tril)
+triu = _public(_diagonals.triu)
+pad = _public(_padding.pad)
+get_item = _public(_arrays.index, "get_item")
+unravel_index = _public(_ranges.unravel_index)
+select = _public(_joins.select_first, "select")
+view = _public(_arrays.viewed, "view")
+einsum = _public(_products.einsum)
+tensordot = _public(_products.tensordot)
+dot = _public(_products.dot)
+inner = _public(_products.inner)
+outer = _public(_products.outer)
+vdot = _public(_products.vdot)
+kron = _public(_products.kron)
+cross = _public(_products.cross)

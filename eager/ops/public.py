@@ -54,7 +54,10 @@ def public(function: Callable[P, Any], name: str | None = None) -> Callable[P, T
         return call(_with_tensor(data), rest, kwargs)
 
     def dispatch(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        by_name = bool(kwargs) and not (kwargs.keys().isdisjoint(leading) and kwargs.keys().isdisjoint(trailing))
+        by_name = bool(kwargs) and (
+            not (kwargs.keys().isdisjoint(leading) and kwargs.keys().isdisjoint(trailing))
+            or AbstractTensor in map(type, kwargs.values())  # in an option, where it makes a node all the same
+        )
         if count <= len(args) <= first_trailing and not by_name and _ready(args[:count]):
             return call(args[:count], args[count:], kwargs)
         if by_name:

@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import dimensions, dtypes
 from ..dimensions import Shape, Size
-from ..errors import describe
+from ..errors import TraceError, describe
 from ..tensor import AbstractTensor, Operand, dims
 
 
@@ -51,14 +51,31 @@ def normalize_axis(axis: int, rank: int, name: str = "axis") -> int:
     return axis % rank
 
 
-def normalize_axes(axis: Any, rank: int) -> tuple[int, ...]:
+def normalize_axes(axis: Any, rank: int, name: str = "axis") -> tuple[int, ...]:
     """The axes that `axis` (None for all, an integer, or several) stands for, non-negative and without repeats."""
     if axis is None:
         return tuple(range(rank))
-    axes = tuple(normalize_axis(int(a), rank) for a in (axis if isinstance(axis, (tuple, list)) else (axis,)))
+    axes = tuple(normalize_axis(int(a), rank, name) for a in (axis if isinstance(axis, (tuple, list)) else (axis,)))
     if len(set(axes)) != len(axes):
-        raise ValueError(f"axis: expected different axes, got {axis}")
+        raise ValueError(f"{name}: expected different axes, got {axis}")
     return axes
+
+
+def integers(value: Any, name: str) -> list[Any]:
+    """The integers and dimensions that an option holds: one, several, or a tensor of them.
+
+    Raises:
+      ValueError: if there is something else.
+    """
+    if isinstance(value, (Operand, np.ndarray)):
+        value = np.asarray(value).tolist()
+    try:
+        values = value if isinstance(value, (list, tuple, range)) else [value]
+        return [item if isinstance(item, dimensions.Dim) else operator.index(item) for item in values]
+    except TraceError:
+        raise
+    except TypeError:
+        raise ValueError(f"{name}: expected integers, got {describe(value)}.") from None
 
 
 def reduced_shape(shape: Shape, axis: Any, keepdims: bool) -> Shape:

@@ -32,20 +32,6 @@ ROWS: dict[str, list[Row]] = {
     "zeros": [Row(lambda n, m: [], lambda: ops.zeros((2, 3)), lambda: np.zeros((2, 3)))],
     "ones": [Row(lambda n, m: [], lambda: ops.ones(3), lambda: np.ones(3))],
     "full": [Row(lambda n, m: [], lambda: ops.full((2, 3), 7.5), lambda: np.full((2, 3), 7.5))],
-    "arange": [
-        Row(lambda n, m: [], lambda: ops.arange(4), lambda: np.arange(4)),
-        Row(lambda n, m: [], lambda: ops.arange(5, 1, -1.5), lambda: np.arange(5, 1, -1.5)),
-    ],
-    "linspace": [
-        Row(lambda n, m: [], lambda: ops.linspace(0, 1, 5), lambda: np.linspace(0, 1, 5)),
-        Row(lambda n, m: [], lambda: ops.linspace(0, 1, 4, endpoint=False), lambda: np.linspace(0, 1, 4, False)),
-        Row(lambda n, m: [], lambda: ops.linspace(0, 1, 5, retstep=True), lambda: np.linspace(0, 1, 5, retstep=True)),
-        Row(
-            lambda n, m: [],
-            lambda: ops.linspace([0.0, 1.0], np.float32(2), 3, axis=-1),
-            lambda: np.linspace([0, 1], 2, 3, axis=-1),
-        ),
-    ],
     "eye": [
         Row(lambda n, m: [], lambda: ops.eye(3), lambda: np.eye(3)),
         Row(lambda n, m: [], lambda: ops.eye(2, 4, 1, "int32"), lambda: np.eye(2, 4, 1)),

@@ -32,6 +32,10 @@ from . import sorting as _sorting
 from . import special as _special
 from . import statistics as _statistics
 from . import transcendental as _transcendental
+from . import scans as _scans
+from . import parts as _parts
+from . import spectral as _spectral
+from . import systems as _systems
 from .linalg import *  # noqa: F403
 from .nn import *  # noqa: F403
 from .numpy import *  # noqa: F403
@@ -103,3 +107,19 @@ segment_min = _public(_segments.segment_min)
 segment_prod = _public(_segments.segment_prod)
 segment_sum = _public(_segments.segment_sum)
 top_k = _public(_sorting.top_k)
+scan = _scans.scan
+associative_scan = _scans.associative_scan
+map = _scans.map
+vectorized_map = _scans.vectorized_map
+
+logdet = _public(_systems.logdet)
+view_as_complex = _public(_parts.view_as_complex)
+view_as_real = _public(_parts.view_as_real)
+extract_sequences = _public(_spectral.extract_sequences)
+fft = _public(_spectral.fft)
+fft2 = _public(_spectral.fft2)
+ifft2 = _public(_spectral.ifft2)
+irfft = _public(_spectral.irfft)
+istft = _public(_spectral.istft)
+rfft = _public(_spectral.rfft)
+stft = _public(_spectral.stft)

@@ -15,6 +15,7 @@ from ..errors import describe
 from ..primitive import cast, primitive, promote_numbers, promote_to_float, promote_together
 from ..tensor import AbstractTensor, TensorLike, dims, wrap
 from . import rules
+from .parts import conj
 from .reductions import unbroadcast
 
 FLOAT = {"shape": rules.same_as_input, "promote": promote_to_float}
@@ -65,7 +66,14 @@ def multiply(x1: TensorLike, x2: TensorLike) -> Any:
     return np.multiply(x1, x2)
 
 
-multiply.defvjp(lambda g, y, x1, x2: unbroadcast(g * x2, x1), lambda g, y, x1, x2: unbroadcast(g * x1, x2))
+def _times(g: Any, factor: Any) -> Any:
+    return g * factor if g.dtype.kind != "c" else g * conj(factor)
+
+
+multiply.defvjp(
+    lambda g, y, x1, x2: unbroadcast(_times(g, x2), x1),
+    lambda g, y, x1, x2: unbroadcast(_times(g, x1), x2),
+)
 
 
 @primitive(shape=rules.broadcast, promote=promote_to_float)
@@ -74,9 +82,13 @@ def divide(x1: TensorLike, x2: TensorLike) -> Any:
     return np.divide(x1, x2)
 
 
+def _over(g: Any, divisor: Any) -> Any:
+    return g / divisor if g.dtype.kind != "c" else g / conj(divisor)
+
+
 divide.defvjp(
-    lambda g, y, x1, x2: unbroadcast(g / x2, x1),
-    lambda g, y, x1, x2: unbroadcast(-g * y / x2, x2),
+    lambda g, y, x1, x2: unbroadcast(_over(g, x2), x1),
+    lambda g, y, x1, x2: unbroadcast(_over(_times(-g, y), x2), x2),
 )
 
 
@@ -151,19 +163,34 @@ def negative(x: TensorLike) -> Any:
 negative.defvjp(lambda g, y, x: -g)
 
 
-@primitive(shape=rules.same_as_input)
+@primitive(shape=lambda x: AbstractTensor(x.dims, dtypes.real_part(x.dtype)))
 def absolute(x: TensorLike) -> Any:
     """|x|; its gradient is 0 at 0."""
     return np.absolute(x)
 
 
-@primitive(shape=rules.same_as_input)
+def _sign_rule(x: Any) -> AbstractTensor:
+    if x.dtype.kind == "c":
+        raise TypeError("expected real numbers. Of complex ones, take x / ops.absolute(x)")
+    return rules.same_as_input(x)
+
+
+@primitive(shape=_sign_rule)
 def sign(x: TensorLike) -> Any:
     """-1, 0 or 1."""
-    return np.sign(x)
+    y = np.sign(x)
+    if y.dtype.kind == "c":
+        raise TypeError("no sign")  # the shape rule says it better
+    return y
 
 
-absolute.defvjp(lambda g, y, x: g * sign(x))
+def _absolute_back(g: Any, y: Any, x: Any) -> Any:
+    if x.dtype.kind != "c":
+        return g * sign(x)
+    return g * (x / where(equal(y, 0), 1, y))
+
+
+absolute.defvjp(_absolute_back)
 sign.defvjp(None)
 
 
@@ -173,7 +200,7 @@ def exp(x: TensorLike) -> Any:
     return np.exp(x)
 
 
-exp.defvjp(lambda g, y, x: g * y)
+exp.defvjp(lambda g, y, x: _times(g, y))
 
 
 @primitive(**FLOAT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import attention as _attention
+from . import complexes as _complexes
 from . import convolution as _convolution
 from . import creation as _creation
 from . import crossentropy as _crossentropy
@@ -75,3 +76,4 @@ multi_hot = _public(_creation.multi_hot)
 ctc_loss = _public(_ctc.ctc_loss)
 ctc_decode = _public(_decoding.ctc_decode)
 psnr = _public(_fidelity.psnr)
+polar = _public(_complexes.polar)

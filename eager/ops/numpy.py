@@ -7,6 +7,7 @@ from typing import Any as _Any
 from ..tensor import dims as _dims
 from . import arrays as _arrays
 from . import counting as _counting
+from . import complexes as _complexes
 from . import creation as _creation
 from . import elementwise as _elementwise
 from . import floats as _floats
@@ -14,6 +15,7 @@ from . import integers as _integers
 from . import linear as _linear
 from . import nan_reductions as _nan_reductions
 from . import quantiles as _quantiles
+from . import parts as _parts
 from . import reductions as _reductions
 from . import scans as _scans
 from . import sets as _sets
@@ -23,6 +25,7 @@ from . import statistics as _statistics
 from . import transcendental as _transcendental
 from . import vectorized as _vectorized
 from . import window_functions as _window_functions
+from . import systems as _systems
 from .public import public as _public
 
 
@@ -202,3 +205,11 @@ sort = _public(_sorting.sort)
 std = _public(_statistics.std)
 trapezoid = _public(_statistics.trapezoid)
 unique = _public(_sets.unique)
+
+angle = _public(_complexes.angle)
+conjugate = _public(_parts.conjugate)
+conj = conjugate
+imag = _public(_parts.imag)
+isreal = _public(_complexes.isreal)
+real = _public(_parts.real)
+slogdet = _public(_systems.slogdet)

@@ -1,0 +1,76 @@
+"""Complex numbers in polar form, and the closed list of operations that pass their gradient.
+
+Every other primitive refuses a complex operand whose gradient is asked for: its rules were made for real numbers, and
+would be wrong without a word. A primitive gets onto the list when its rules have the conjugates they need (see `parts`)
+and a row in `tests/ops/test_complexes.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import dtypes
+from ..primitive import cast, primitive, promote_to_float
+from ..tensor import AbstractTensor, TensorLike
+from . import arrays, creation, elementwise, linear, parts, reductions, windows
+
+
+def _to_numbers(x: Any) -> np.dtype[Any] | None:
+    return None if x.dtype.kind == "c" else promote_to_float(x)
+
+
+@primitive(shape=lambda x: AbstractTensor(x.dims, dtypes.real_part(x.dtype)), promote=_to_numbers)
+def angle(x: TensorLike) -> Any:
+    """The angle of x in the complex plane, in (-π, π]: 0 or π for real numbers. Its gradient is 0 at 0.
+
+    >>> angle([1j, -1.0, 2 + 2j])
+    Tensor([1.5707964 , 3.1415927 , 0.78539819], shape=(3,), dtype=float32)
+    """
+    x = np.asarray(x)
+    if x.dtype.kind == "c":
+        return np.arctan2(x.imag, x.real)
+    zero = x.dtype.type(0)
+    return np.arctan2(zero, x + zero)  # which makes 0 of -0
+
+
+def _angle_back(g: Any, y: Any, x: Any) -> Any:
+    if x.dtype.kind != "c":
+        return creation.zeros_like(x)
+    length = elementwise.absolute(x)
+    direction = x / elementwise.where(elementwise.equal(length, 0), 1, length)
+    steepness = elementwise.divide_no_nan(g, length)
+    return parts.from_parts(-parts.imag(direction) * steepness, parts.real(direction) * steepness)
+
+
+angle.defvjp(_angle_back)
+
+
+def isreal(x: TensorLike) -> Any:
+    """Whether the imaginary part is 0.
+
+    >>> isreal([1 + 1j, 2 + 0j])
+    Tensor([False,  True], shape=(2,), dtype=bool)
+    """
+    return elementwise.equal(parts.imag(x), 0)
+
+
+def polar(abs_: TensorLike, angle: TensorLike) -> Any:
+    """abs_ · exp(i · angle): complex64, or complex128 where float64 is among them.
+
+    >>> polar(2.0, 0.0)
+    Tensor(2.+0.j, shape=(), dtype=complex64)
+    """
+    return parts.from_parts(abs_ * elementwise.cos(angle), abs_ * elementwise.sin(angle))
+
+
+for _primitive in (
+    *(parts.view_as_complex, parts.view_as_real, parts.conjugate, angle, cast),
+    *(elementwise.add, elementwise.subtract, elementwise.multiply, elementwise.divide, elementwise.negative),
+    *(elementwise.absolute, elementwise.exp, elementwise.identity, elementwise.select),
+    *(reductions.sum, linear.matmul),
+    *(arrays.reshape, arrays.transpose, arrays.broadcast_to, arrays.concatenate, arrays.getitem, arrays.scatter),
+    *(arrays.take_along_axis, arrays.add_along_axis, arrays.pad, windows.unfold, windows.fold),
+):
+    _primitive.complex_rules = True

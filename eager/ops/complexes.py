@@ -25,8 +25,8 @@ def _to_numbers(x: Any) -> np.dtype[Any] | None:
 def angle(x: TensorLike) -> Any:
     """The angle of x in the complex plane, in (-π, π]: 0 or π for real numbers. Its gradient is 0 at 0.
 
-    >>> angle([1j, -1.0, 2 + 2j])
-    Tensor([1.5707964 , 3.1415927 , 0.78539819], shape=(3,), dtype=float32)
+    >>> eagerly.ops.angle([1j, -1.0, 2 + 2j])
+    Tensor([1.5707964, 3.1415927, 0.7853981], shape=(3,), dtype=float32)
     """
     x = np.asarray(x)
     if x.dtype.kind == "c":
@@ -50,7 +50,7 @@ angle.defvjp(_angle_back)
 def isreal(x: TensorLike) -> Any:
     """Whether the imaginary part is 0.
 
-    >>> isreal([1 + 1j, 2 + 0j])
+    >>> eagerly.ops.isreal([1 + 1j, 2 + 0j])
     Tensor([False,  True], shape=(2,), dtype=bool)
     """
     return elementwise.equal(parts.imag(x), 0)
@@ -59,10 +59,12 @@ def isreal(x: TensorLike) -> Any:
 def polar(abs_: TensorLike, angle: TensorLike) -> Any:
     """abs_ · exp(i · angle): complex64, or complex128 where float64 is among them.
 
-    >>> polar(2.0, 0.0)
+    >>> eagerly.ops.polar(2.0, 0.0)
     Tensor(2.+0.j, shape=(), dtype=complex64)
     """
-    return parts.from_parts(abs_ * elementwise.cos(angle), abs_ * elementwise.sin(angle))
+    target = dtypes.result_type(abs_, angle, float)
+    size, turn = elementwise.cast_like(abs_, target), elementwise.cast_like(angle, target)
+    return parts.from_parts(size * elementwise.cos(turn), size * elementwise.sin(turn))
 
 
 for _primitive in (

@@ -273,11 +273,20 @@ def tanh(x: TensorLike) -> Any:
 tanh.defvjp(lambda g, y, x: g * (1 - y * y))
 
 
-@primitive(**FLOAT)
+def _sigmoid_rule(x: Any) -> AbstractTensor:
+    if x.dtype.kind == "c":
+        raise TypeError("expected real numbers. Of complex ones, take 1 / (1 + ops.exp(-x))")
+    return rules.same_as_input(x)
+
+
+@primitive(shape=_sigmoid_rule, promote=promote_to_float)
 def sigmoid(x: TensorLike) -> Any:
     """1 / (1 + exp(-x)), exact in both tails."""
+    x = np.asarray(x)
+    if x.dtype.kind == "c":
+        raise TypeError("absolute values")  # the shape rule says it better
     decay = np.exp(-np.absolute(x))
-    return np.where(np.asarray(x) >= 0, 1, decay) / (1 + decay)
+    return np.where(x >= 0, 1, decay) / (1 + decay)
 
 
 sigmoid.defvjp(lambda g, y, x: g * (y * (1 - y)))

@@ -54,7 +54,7 @@ def cholesky(x: TensorLike, upper: bool = False) -> Any:
     Raises:
       numpy.linalg.LinAlgError: if a matrix is not positive-definite.
 
-    >>> cholesky([[4.0, 2.0], [2.0, 5.0]])
+    >>> eagerly.ops.cholesky([[4.0, 2.0], [2.0, 5.0]])
     Tensor([[2., 0.],
             [1., 2.]], shape=(2, 2), dtype=float32)
     """
@@ -150,7 +150,7 @@ def lu_factor(x: TensorLike) -> Any:
       U in the upper triangle and L, whose diagonal is 1, below it; and the pivots (..., min(m, n)): row i was swapped
       with row pivots[i], in this order. U has a 0 on its diagonal if a matrix is singular.
 
-    >>> lu, pivots = lu_factor([[1.0, 2.0], [2.0, 6.0]])
+    >>> lu, pivots = eagerly.ops.lu_factor([[1.0, 2.0], [2.0, 6.0]])
     >>> lu
     Tensor([[ 2. ,  6. ],
             [ 0.5, -1. ]], shape=(2, 2), dtype=float32)
@@ -182,13 +182,14 @@ def qr(x: TensorLike, mode: str = "reduced") -> Any:
       ValueError: for another mode.
       GradientError: for a gradient at dependent columns, or of complete factors.
 
-    >>> qr([[0.0, 2.0], [-1.0, 1.0]])[1]
-    Tensor([[ 1., -1.],
-            [ 0., -2.]], shape=(2, 2), dtype=float32)
+    >>> q, r = eagerly.ops.qr([[0.0, 2.0], [-1.0, 1.0]])
+    >>> eagerly.ops.absolute(r)
+    Tensor([[1., 1.],
+            [0., 2.]], shape=(2, 2), dtype=float32)
     """
     if mode not in ("reduced", "complete"):
         raise ValueError("another mode")  # the shape rule says it better
-    return tuple(np.linalg.qr(np.asarray(x), mode))
+    return tuple(matrices.lapack("qr", "matrices", np.linalg.qr, x, mode=mode))
 
 
 def _qr_back(g: Any, y: Any, x: Any, mode: str = "reduced") -> Any:
@@ -225,9 +226,9 @@ def eigh(x: TensorLike) -> Any:
     defined, the second one at distinct eigenvalues.
 
     Raises:
-      numpy.linalg.LinAlgError: if there is NaN or infinity among the matrices.
+      numpy.linalg.LinAlgError: if the computation does not converge, as it may not for NaN or infinity.
 
-    >>> eigh([[2.0, 0.0], [0.0, 1.0]])[0]
+    >>> eagerly.ops.eigh([[2.0, 0.0], [0.0, 1.0]])[0]
     Tensor([1., 2.], shape=(2,), dtype=float32)
     """
     return tuple(matrices.lapack("eigh", "finite matrices", np.linalg.eigh, _hermitian(x)))
@@ -259,12 +260,11 @@ def eig(x: TensorLike) -> Any:
       numpy.linalg.LinAlgError: if there is NaN or infinity among the matrices.
       GradientError: for a gradient; `eigh` has one.
 
-    >>> eig([[0.0, -1.0], [1.0, 0.0]])[0]
+    >>> eagerly.ops.eig([[0.0, -1.0], [1.0, 0.0]])[0]
     Tensor([0.+1.j, 0.-1.j], shape=(2,), dtype=complex64)
     """
-    x = np.asarray(x)
     values, vectors = matrices.lapack("eig", "finite matrices", np.linalg.eig, x)
-    dtype = dtypes.with_imaginary_part(x.dtype)
+    dtype = dtypes.with_imaginary_part(np.asarray(x).dtype)
     return values.astype(dtype), vectors.astype(dtype)
 
 

@@ -16,7 +16,7 @@ from .. import dimensions
 from ..dimensions import Shape, Size
 from ..errors import GradientError, describe
 from ..primitive import no_complex_gradient, primitive, promote_to_float
-from ..tensor import AbstractTensor, TensorLike, dims
+from ..tensor import AbstractTensor, Operand, TensorLike, dims
 from . import arrays, creation, elementwise, linear, parts, rules
 
 
@@ -66,28 +66,36 @@ def like_square(x: Any) -> AbstractTensor:
     return rules.same_as_input(x)
 
 
-def lapack(name: str, expected: str, function: Callable[..., Any], *operands: Any, **options: Any) -> Any:
-    """A function of NumPy, its failure said in words.
+def lapack(name: str, expected: str, function: Callable[..., Any], x: Any, *operands: Any, **options: Any) -> Any:
+    """function(x, *operands) of NumPy, its failure said in words.
 
     Raises:
-      numpy.linalg.LinAlgError: a ValueError, naming the operation, what it expected and the operands.
+      numpy.linalg.LinAlgError: a ValueError, naming the operation and what it expected of x.
     """
+    x = np.asarray(x)
+    if x.dtype.itemsize == 2:
+        raise ValueError("16 bits")  # the shape rule says it better
     try:
-        return function(*operands, **options)
+        return function(x, *operands, **options)
     except np.linalg.LinAlgError as error:
-        got = " and ".join(map(describe, operands))
-        raise np.linalg.LinAlgError(f"{name}: expected {expected}, got other ones among {got} ({error}).") from None
+        raise np.linalg.LinAlgError(
+            f"{name}: expected {expected}, but not all of {describe(x)} are: {error}."
+        ) from None
 
 
 @contextlib.contextmanager
-def inverting(name: str, x: Any) -> Iterator[None]:
-    """Tells a failure of an inner operation at singular matrices among x in the name of the outer one."""
+def renamed(name: str) -> Iterator[None]:
+    """Tells such a failure in the name of the operation that is made of others."""
     try:
         yield
-    except np.linalg.LinAlgError:
-        raise np.linalg.LinAlgError(
-            f"{name}: expected invertible matrices, got singular ones among {describe(x)}."
-        ) from None
+    except np.linalg.LinAlgError as error:
+        raise np.linalg.LinAlgError(f"{name}: {str(error).partition(': ')[2]}") from None
+
+
+def refuse_tensor(name: str, option: str, value: Any) -> None:
+    """Refuses a tensor where an option is a number."""
+    if isinstance(value, Operand):
+        raise ValueError(f"{name}: expected a number or None as {option}, got {describe(value)}; it has no gradient.")
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import describe
 from ..tensor import TensorLike, dims
-from . import arrays, elementwise, reductions, rules, singular
+from . import arrays, elementwise, matrices, reductions, rules, singular
 
 Axes = tuple[int, ...]
 
@@ -39,11 +39,11 @@ def norm(
     Raises:
       ValueError: if there is no such norm for so many axes.
 
-    >>> norm([3.0, -4.0]), norm([[1.0, -2.0], [3.0, 4.0]], ord=1)
+    >>> eagerly.ops.norm([3.0, -4.0]), eagerly.ops.norm([[1.0, -2.0], [3.0, 4.0]], ord=1)
     (Tensor(5., shape=(), dtype=float32), Tensor(6., shape=(), dtype=float32))
     """
     rank = len(dims(x))
-    rules.refuse_tensor("ord", ord, "the formula")
+    matrices.refuse_tensor("norm", "ord", ord)
     if axis is None and ord is None:
         axes: Axes = tuple(range(rank))
         kind = _euclidean

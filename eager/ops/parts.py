@@ -33,7 +33,7 @@ def _joined(x: Any) -> AbstractTensor:
 def view_as_complex(x: TensorLike) -> Any:
     """x[..., 0] + i · x[..., 1]: complex64, or complex128 of float64.
 
-    >>> view_as_complex([[1.0, 2.0], [3.0, -4.0]])
+    >>> eagerly.ops.view_as_complex([[1.0, 2.0], [3.0, -4.0]])
     Tensor([1.+2.j, 3.-4.j], shape=(2,), dtype=complex64)
     """
     x = np.asarray(x)
@@ -52,7 +52,7 @@ def _parted(x: Any) -> AbstractTensor:
 def view_as_real(x: TensorLike) -> Any:
     """A last axis with the real and the imaginary part of complex numbers.
 
-    >>> view_as_real([1 + 2j, 3 - 4j])
+    >>> eagerly.ops.view_as_real([1 + 2j, 3 - 4j])
     Tensor([[ 1.,  2.],
             [ 3., -4.]], shape=(2, 2), dtype=float32)
     """

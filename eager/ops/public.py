@@ -117,7 +117,7 @@ def _convert(x: Any, nested: bool) -> Any:
 
 
 def _with_tensor(data: list[Any]) -> list[Any]:
-    """Python numbers alone have no dtype: the first becomes a tensor. So do complex ones, as precise as what is there."""
+    """Python numbers alone have no dtype: the first becomes a tensor. So do complex ones, as precise as the others."""
     if complex in map(type, data):
         target = dtypes.result_type(*(x for x in data if isinstance(x, (Operand, complex))))
         data = [Tensor(x, target) if type(x) is complex else x for x in data]

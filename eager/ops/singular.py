@@ -10,7 +10,7 @@ from .. import dimensions, dtypes
 from ..dimensions import Size
 from ..errors import GradientError, describe
 from ..primitive import cast, primitive
-from ..tensor import AbstractTensor, TensorLike, dims
+from ..tensor import AbstractTensor, Operand, TensorLike, dims
 from . import arrays, elementwise, matrices, reductions, rules
 from .linear import matmul, swapped
 
@@ -30,7 +30,7 @@ def _decomposed(x: Any, full_matrices: bool = True) -> tuple[AbstractTensor, Abs
 @primitive(shape=_decomposed, outputs=3, promote=matrices.to_lapack)
 def decompose(x: TensorLike, full_matrices: bool = True) -> Any:
     """The u, s and vᵀ with u @ diag(s) @ vᵀ = x."""
-    return tuple(matrices.lapack("svd", FINITE, np.linalg.svd, np.asarray(x), full_matrices=full_matrices))
+    return tuple(matrices.lapack("svd", FINITE, np.linalg.svd, x, full_matrices=full_matrices))
 
 
 def _kept(g: Any, count: Size, axis: int, x: Any) -> Any:
@@ -83,7 +83,7 @@ def _only_values(x: Any) -> AbstractTensor:
 @primitive(shape=_only_values, promote=matrices.to_lapack)
 def singular_values(x: TensorLike) -> Any:
     """The singular values, descending."""
-    return matrices.lapack("svd", FINITE, np.linalg.svd, np.asarray(x), compute_uv=False)
+    return matrices.lapack("svd", FINITE, np.linalg.svd, x, compute_uv=False)
 
 
 def _values_back(g: Any, y: Any, x: Any) -> Any:
@@ -109,7 +109,7 @@ def svd(x: TensorLike, full_matrices: bool = True, compute_uv: bool = True) -> A
     Raises:
       numpy.linalg.LinAlgError: if there is NaN or infinity among the matrices.
 
-    >>> svd([[0.0, 2.0], [1.0, 0.0]], compute_uv=False)
+    >>> eagerly.ops.svd([[0.0, 2.0], [1.0, 0.0]], compute_uv=False)
     Tensor([2., 1.], shape=(2,), dtype=float32)
     """
     matrices.check("svd", x)
@@ -117,7 +117,7 @@ def svd(x: TensorLike, full_matrices: bool = True, compute_uv: bool = True) -> A
 
 
 def _inverted(x: Any, rcond: float | None = None) -> AbstractTensor:
-    rules.refuse_tensor("rcond", rcond, "the inverses of the singular values that count")
+    rules.refuse_tensor("rcond", rcond, "the pseudoinverse with ops.svd")
     batch, rows, columns = matrices.split(x)
     return AbstractTensor((*batch, columns, rows), x.dtype)
 
@@ -133,11 +133,12 @@ def pinv(x: TensorLike, rcond: float | None = None) -> Any:
     Raises:
       numpy.linalg.LinAlgError: if there is NaN or infinity among the matrices.
 
-    >>> pinv([[2.0, 0.0], [0.0, 0.0]])
+    >>> eagerly.ops.pinv([[2.0, 0.0], [0.0, 0.0]])
     Tensor([[0.5, 0. ],
             [0. , 0. ]], shape=(2, 2), dtype=float32)
     """
-    rules.refuse_tensor("rcond", rcond, "the inverses of the singular values that count")
+    if isinstance(rcond, Operand):
+        raise ValueError("no number")  # the shape rule says it better
     x = np.asarray(x)
     share = max(x.shape[-2:]) * np.finfo(x.dtype).eps if rcond is None else rcond
     return matrices.lapack("pinv", FINITE, np.linalg.pinv, x, share)
@@ -149,9 +150,7 @@ def _pinv_back(g: Any, y: Any, x: Any, rcond: float | None = None) -> Any:
         turned, of_x = swapped(y), swapped(g)
         first = of_x - matmul(x, matmul(y, of_x))
         last = of_x - matmul(matmul(of_x, y), x)
-        return (
-            matmul(matmul(first, y), turned) + matmul(turned, matmul(y, last)) - matmul(matmul(turned, g), turned)
-        )
+        return matmul(matmul(first, y), turned) + matmul(turned, matmul(y, last)) - matmul(matmul(turned, g), turned)
 
 
 pinv.defvjp(_pinv_back)
@@ -168,17 +167,19 @@ def lstsq(a: TensorLike, b: TensorLike, rcond: float | None = None) -> Any:
     Raises:
       ValueError: if the shapes do not fit.
 
-    >>> lstsq([[1.0], [1.0]], [1.0, 2.0])
+    >>> eagerly.ops.lstsq([[2.0], [0.0]], [3.0, 1.0])
     Tensor([1.5], shape=(1,), dtype=float32)
     """
     matrices.check("lstsq", a)
+    matrices.refuse_tensor("lstsq", "rcond", rcond)
     is_vector = len(dims(b)) == len(dims(a)) - 1
     column = arrays.expand_dims(b, -1) if is_vector else b
     if len(dims(column)) < 2 or dimensions.same(dims(a)[-2], dims(column)[-2]) is False:
         raise ValueError(f"lstsq: expected as many rows of b as a has, got {describe(a)} and {describe(b)}.")
     target = dtypes.result_type(a, b, float)
     matrix, column = elementwise.cast_like(a, target), elementwise.cast_like(column, target)
-    x = matmul(pinv(matrix, rcond=rcond), column)
+    with matrices.renamed("lstsq"):
+        x = matmul(pinv(matrix, rcond=rcond), column)
     return arrays.squeeze(x, -1) if is_vector else x
 
 
@@ -189,12 +190,13 @@ def matrix_rank(x: TensorLike, tol: float | None = None) -> Any:
       x: matrices of any shape.
       tol: a number; max(m, n) · ε times the largest singular value if None.
 
-    >>> matrix_rank([[1.0, 2.0], [2.0, 4.0]])
+    >>> eagerly.ops.matrix_rank([[1.0, 2.0], [2.0, 4.0]])
     Tensor(1, shape=(), dtype=int32)
     """
     matrices.check("matrix_rank", x)
-    rules.refuse_tensor("tol", tol, "ops.sum(s > tol, axis=-1) of the singular values s")
-    values = singular_values(elementwise.stop_gradient(x))
+    matrices.refuse_tensor("matrix_rank", "tol", tol)
+    with matrices.renamed("matrix_rank"):
+        values = singular_values(elementwise.stop_gradient(x))
     limit: Any = tol
     if tol is None:
         longer = dimensions.maximum(*dims(x)[-2:])

@@ -63,9 +63,9 @@ def _fitted(x: Any, size: Size) -> Any:
     old = dims(x)[-1]
     if dimensions.same(old, size):
         return x
-    kept = dimensions.minimum(old, size)
-    cut = x if dimensions.same(kept, old) else x[..., :kept]
-    return cut if dimensions.same(kept, size) else arrays.pad(cut, widths=(*((0, 0),) * (x.ndim - 1), (0, size - kept)))
+    cut = x if dimensions.same(dimensions.minimum(old, size), old) else x[..., :size]
+    missing = size - dims(cut)[-1]
+    return cut if dimensions.same(missing, 0) else arrays.pad(cut, widths=(*((0, 0),) * (x.ndim - 1), (0, missing)))
 
 
 def _signal(name: str, x: Any) -> Any:
@@ -82,7 +82,9 @@ def _pair(name: str, x: Any, rank: int = 1) -> Any:
         raise ValueError(f"{name}: expected a pair (real, imag), got {describe(x)}.")
     real, imag = (_signal(name, part) for part in x)
     shape = dims(real)
-    if len(shape) != len(dims(imag)) or any(dimensions.same(a, b) is False for a, b in zip(shape, dims(imag), strict=True)):
+    if len(shape) != len(dims(imag)) or any(
+        dimensions.same(a, b) is False for a, b in zip(shape, dims(imag), strict=True)
+    ):
         raise ValueError(f"{name}: expected real and imag of one shape, got {describe(real)} and {describe(imag)}.")
     if len(shape) < rank:
         raise ValueError(f"{name}: expected {rank} axes or more, got {describe(real)}.")
@@ -103,7 +105,7 @@ def _length(name: str, value: Any, option: str = "fft_length") -> int:
 def fft(x: Sequence[TensorLike]) -> Any:
     """The discrete Fourier transform Σⱼ exp(-2πijk/n) xⱼ along the last axis, of a pair (real, imag).
 
-    >>> fft(([1.0, 2.0], [0.0, 1.0]))
+    >>> eagerly.ops.fft(([1.0, 2.0], [0.0, 1.0]))
     (Tensor([ 3., -1.], shape=(2,), dtype=float32), Tensor([ 1., -1.], shape=(2,), dtype=float32))
     """
     z = _pair("fft", x)
@@ -113,7 +115,7 @@ def fft(x: Sequence[TensorLike]) -> Any:
 def fft2(x: Sequence[TensorLike]) -> Any:
     """The discrete Fourier transform along the last two axes, of a pair (real, imag).
 
-    >>> fft2(([[1.0, 2.0], [3.0, 4.0]], [[0.0, 0.0], [0.0, 0.0]]))[0]
+    >>> eagerly.ops.fft2(([[1.0, 2.0], [3.0, 4.0]], [[0.0, 0.0], [0.0, 0.0]]))[0]
     Tensor([[10., -2.],
             [-4.,  0.]], shape=(2, 2), dtype=float32)
     """
@@ -124,7 +126,7 @@ def fft2(x: Sequence[TensorLike]) -> Any:
 def ifft2(x: Sequence[TensorLike]) -> Any:
     """The inverse of `fft2`, of a pair (real, imag).
 
-    >>> ifft2(([[4.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]]))[0]
+    >>> eagerly.ops.ifft2(([[4.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]]))[0]
     Tensor([[1., 1.],
             [1., 1.]], shape=(2, 2), dtype=float32)
     """
@@ -138,7 +140,7 @@ def rfft(x: TensorLike, fft_length: int | None = None) -> Any:
       x: a signal along the last axis.
       fft_length: n; the signal is cut or filled with zeros to it. Its own length if None.
 
-    >>> rfft([0.0, 1.0, 0.0, 0.0])[1]
+    >>> eagerly.ops.rfft([0.0, 1.0, 0.0, 0.0])[1]
     Tensor([ 0., -1.,  0.], shape=(3,), dtype=float32)
     """
     return _parted(_real_spectrum("rfft", x, fft_length))
@@ -160,7 +162,7 @@ def irfft(x: Sequence[TensorLike], fft_length: int | None = None) -> Any:
       x: the first n // 2 + 1 elements, or more or fewer, which are cut or filled with zeros.
       fft_length: n; an even one that fits the elements if None.
 
-    >>> irfft(rfft([0.0, 1.0, 2.0, 3.0]))
+    >>> eagerly.ops.irfft(eagerly.ops.rfft([0.0, 1.0, 2.0, 3.0]))
     Tensor([0., 1., 2., 3.], shape=(4,), dtype=float32)
     """
     return _from_spectrum("irfft", _pair("irfft", x), fft_length)
@@ -183,7 +185,7 @@ def extract_sequences(x: TensorLike, sequence_length: int, sequence_stride: int)
     Raises:
       ValueError: if there is not one sequence, or an option is not > 0.
 
-    >>> extract_sequences([1, 2, 3, 4, 5, 6], 3, 2)
+    >>> eagerly.ops.extract_sequences([1, 2, 3, 4, 5, 6], 3, 2)
     Tensor([[1, 2, 3],
             [3, 4, 5]], shape=(2, 3), dtype=int32)
     """
@@ -228,9 +230,7 @@ def _window(name: str, window: Any, length: int, fft_length: int, dtype: np.dtyp
     else:
         values = window if isinstance(window, Operand) else np.asarray(window)
         if dims(values) != (length,):
-            raise ValueError(
-                f"{name}: expected a window of sequence_length={length} elements, got {describe(values)}."
-            )
+            raise ValueError(f"{name}: expected a window of sequence_length={length} elements, got {describe(values)}.")
         values = elementwise.cast_like(values, dtype)
     before = (fft_length - length) // 2
     return arrays.pad(values, widths=((before, fft_length - length - before),)) if fft_length > length else values
@@ -269,7 +269,7 @@ def stft(
     Raises:
       ValueError: if an option is no integer > 0, fft_length < sequence_length, or the signal is too short.
 
-    >>> stft([0.0, 1.0, 2.0, 3.0, 4.0], 3, 2, 3)[0]
+    >>> eagerly.ops.stft([0.0, 1.0, 2.0, 3.0, 4.0], 3, 2, 3)[0]
     Tensor([[ 0.75 , -0.375],
             [ 3.75 , -1.875],
             [ 5.25 , -2.625]], shape=(3, 2), dtype=float32)
@@ -320,7 +320,7 @@ def istft(
     Raises:
       ValueError: if an option does not fit, or no window reaches some element.
 
-    >>> istft(stft([0.0, 1.0, 2.0, 3.0, 4.0], 2, 1, 2), 2, 1, 2)
+    >>> eagerly.ops.istft(eagerly.ops.stft([0.0, 1.0, 2.0, 3.0, 4.0], 2, 1, 2), 2, 1, 2)
     Tensor([0., 1., 2., 3., 4.], shape=(5,), dtype=float32)
     """
     piece, stride, size = _options("istft", sequence_length, sequence_stride, fft_length)
@@ -362,5 +362,7 @@ def _repeated(squares: Any, stride: int) -> Any:
 def _reached(weight: Any) -> Any:
     """The weights, none of which is 0 as far as they are known."""
     if not isinstance(weight, AbstractTensor) and np.min(np.asarray(weight), initial=1) < 1e-11:
-        raise ValueError("istft: expected windows whose squares reach every element; some sum up to 0. Try a smaller stride.")
+        raise ValueError(
+            "istft: expected windows whose squares reach every element; some sum up to 0. Try a smaller stride."
+        )
     return weight

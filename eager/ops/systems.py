@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from .. import dimensions, dtypes
+from ..dimensions import Shape
 from ..errors import describe
 from ..primitive import primitive
 from ..tensor import AbstractTensor, TensorLike, dims
-from . import arrays, complexes, elementwise, linear, matrices, parts
+from . import arrays, complexes, elementwise, matrices, parts
 from .linear import matmul, swapped
 from .reductions import unbroadcast
 
@@ -33,7 +34,7 @@ def _solved(a: Any, b: Any) -> AbstractTensor:
 @primitive(shape=_solved, promote=matrices.to_lapack)
 def solve_matrix(a: TensorLike, b: TensorLike) -> Any:
     """The matrix x with a @ x = b."""
-    return matrices.lapack("solve", "invertible matrices a", np.linalg.solve, np.asarray(a), np.asarray(b))
+    return matrices.lapack("solve", "invertible matrices", np.linalg.solve, a, np.asarray(b))
 
 
 def _solve_back(wanted: Any, g: Any, y: Any, a: Any, b: Any) -> list[Any]:
@@ -61,8 +62,8 @@ def _with_column(name: str, a: Any, b: Any, is_vector: bool) -> Any:
 def solve(a: TensorLike, b: TensorLike) -> Any:
     """The solution x of a @ x = b.
 
-    b is a batch of vectors if its shape is that of a without the last axis, or it has one axis; else of matrices. The
-    batches of a and b broadcast.
+    b holds vectors if it has one axis, or if its shape is that of a without the last axis; else matrices. The batches
+    of a and b broadcast.
 
     Args:
       a: square matrices, (..., m, m).
@@ -70,18 +71,21 @@ def solve(a: TensorLike, b: TensorLike) -> Any:
 
     Raises:
       ValueError: if the shapes do not fit.
+      TraceError: if unknown sizes leave open whether b holds vectors.
       numpy.linalg.LinAlgError: if a matrix is singular.
 
-    >>> solve([[2.0, 0.0], [0.0, 4.0]], [2.0, 2.0])
+    >>> eagerly.ops.solve([[2.0, 0.0], [0.0, 4.0]], [2.0, 2.0])
     Tensor([1. , 0.5], shape=(2,), dtype=float32)
     """
-    shape, of_b = dims(a), dims(b)
-    vectors = len(of_b) == len(shape) - 1 and all(
-        dimensions.same(p, q) is not False for p, q in zip(of_b, shape[:-1], strict=True)
-    )
-    is_vector = len(of_b) == 1 or vectors
+    is_vector = len(dims(b)) == 1 or _is_one_shape(dims(b), dims(a)[:-1])
     x = solve_matrix(a, _with_column("solve", a, b, is_vector))
     return arrays.squeeze(x, -1) if is_vector else x
+
+
+def _is_one_shape(a: Shape, b: Shape) -> bool:
+    if len(a) != len(b) or any(dimensions.same(p, q) is False for p, q in zip(a, b, strict=True)):
+        return False
+    return all(p == q for p, q in zip(a, b, strict=True))  # which raises where it cannot be decided
 
 
 def solve_triangular(a: TensorLike, b: TensorLike, lower: bool = False) -> Any:
@@ -96,12 +100,12 @@ def solve_triangular(a: TensorLike, b: TensorLike, lower: bool = False) -> Any:
       ValueError: if the shapes do not fit.
       numpy.linalg.LinAlgError: if there is a 0 on a diagonal.
 
-    >>> solve_triangular([[2.0, 1.0], [9.0, 4.0]], [4.0, 8.0])
+    >>> eagerly.ops.solve_triangular([[2.0, 1.0], [9.0, 4.0]], [4.0, 8.0])
     Tensor([1., 2.], shape=(2,), dtype=float32)
     """
     is_vector = len(dims(b)) == len(dims(a)) - 1
     column = _with_column("solve_triangular", a, b, is_vector)
-    with matrices.inverting("solve_triangular", a):
+    with matrices.renamed("solve_triangular"):
         x = _substitute(a, column, lower)
     return arrays.squeeze(x, -1) if is_vector else x
 
@@ -126,12 +130,12 @@ def inv(x: TensorLike) -> Any:
     Raises:
       numpy.linalg.LinAlgError: if a matrix is singular.
 
-    >>> inv([[2.0, 0.0], [0.0, 4.0]])
+    >>> eagerly.ops.inv([[2.0, 0.0], [0.0, 4.0]])
     Tensor([[0.5 , 0.  ],
             [0.  , 0.25]], shape=(2, 2), dtype=float32)
     """
     matrices.check("inv", x, square=True)
-    with matrices.inverting("inv", x):
+    with matrices.renamed("inv"):
         return solve_matrix(x, matrices.identity_like(x))
 
 
@@ -143,12 +147,12 @@ def cholesky_inverse(x: TensorLike, upper: bool = False) -> Any:
     Raises:
       numpy.linalg.LinAlgError: if there is a 0 on a diagonal.
 
-    >>> cholesky_inverse([[2.0, 0.0], [0.0, 0.5]])
+    >>> eagerly.ops.cholesky_inverse([[2.0, 0.0], [0.0, 0.5]])
     Tensor([[0.25, 0.  ],
             [0.  , 4.  ]], shape=(2, 2), dtype=float32)
     """
     matrices.check("cholesky_inverse", x, square=True)
-    with matrices.inverting("cholesky_inverse", x):
+    with matrices.renamed("cholesky_inverse"):
         root = _substitute(x, matrices.identity_like(x), not upper)
     return matmul(root, matrices.adjoint(root)) if upper else matmul(matrices.adjoint(root), root)
 
@@ -166,10 +170,10 @@ def _per_matrix(g: Any) -> Any:
 def det(x: TensorLike) -> Any:
     """The determinant of square matrices; no gradient at singular ones.
 
-    >>> det([[1.0, 2.0], [3.0, 5.0]])
+    >>> eagerly.ops.det([[1.0, 2.0], [3.0, 5.0]])
     Tensor(-1., shape=(), dtype=float32)
     """
-    return np.linalg.det(np.asarray(x))
+    return matrices.lapack("det", "matrices", np.linalg.det, x)
 
 
 det.defvjp(lambda g, y, x: _per_matrix(g * y) * _inverse_transposed("det", x))
@@ -184,10 +188,10 @@ def _signed(x: Any) -> tuple[AbstractTensor, AbstractTensor]:
 def slogdet(x: TensorLike) -> Any:
     """Sign and log |det(x)| of square matrices; 0 and -inf for singular ones, which have no gradient.
 
-    >>> slogdet([[0.0, 1.0], [1.0, 0.0]])
+    >>> eagerly.ops.slogdet([[0.0, 1.0], [1.0, 0.0]])
     (Tensor(-1., shape=(), dtype=float32), Tensor(0., shape=(), dtype=float32))
     """
-    return tuple(np.linalg.slogdet(np.asarray(x)))
+    return tuple(matrices.lapack("slogdet", "matrices", np.linalg.slogdet, x))
 
 
 slogdet.defvjp(lambda g, y, x: _per_matrix(g[1]) * _inverse_transposed("slogdet", x))
@@ -196,7 +200,7 @@ slogdet.defvjp(lambda g, y, x: _per_matrix(g[1]) * _inverse_transposed("slogdet"
 def logdet(x: TensorLike) -> Any:
     """log(det(x)) of square matrices; NaN where the determinant is negative.
 
-    >>> logdet([[2.0, 0.0], [0.0, 0.5]])
+    >>> eagerly.ops.logdet([[2.0, 0.0], [0.0, 0.5]])
     Tensor(0., shape=(), dtype=float32)
     """
     matrices.check("logdet", x, square=True)

@@ -40,6 +40,8 @@ class Primitive(Generic[P]):
 
     custom = False  # whether the gradient is a user's own
 
+    complex_rules: bool = False  # whether the gradient rules hold for complex operands; see ops/complexes.py
+
     def __init__(
         self,
         implementation: Callable[P, Any],
@@ -67,8 +69,6 @@ class Primitive(Generic[P]):
         if self.name in REGISTRY:
             raise ValueError(f"Primitive {self.name!r} is defined twice.")
         REGISTRY[self.name] = self
-
-    complex_rules: bool = False  # whether the gradient rules hold for complex operands; see ops/complexes.py
 
     def defvjp(self, *rules: Rule | None) -> None:
         """One rule `(g, y, *inputs, **params)` per input, the last one serving all further ones; None: no gradient."""

@@ -34,6 +34,7 @@ from . import statistics as _statistics
 from . import transcendental as _transcendental
 from . import scans as _scans
 from . import parts as _parts
+from . import scans as _scans
 from . import spectral as _spectral
 from . import systems as _systems
 from .linalg import *  # noqa: F403

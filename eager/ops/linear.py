@@ -37,14 +37,14 @@ def swapped(x: Any) -> Any:
 
 
 def _matmul_left(g: Any, y: Any, x1: Any, x2: Any) -> Any:
-    if x1.ndim == x2.ndim == 2:
+    if x1.ndim == x2.ndim == 2 and g.dtype.kind != "c":
         return g @ x2.T
     g, left, right = _as_matrices(g, x1, x2)
     return arrays.reshape(unbroadcast(matmul(g, conj(swapped(right))), left), newshape=dims(x1))
 
 
 def _matmul_right(g: Any, y: Any, x1: Any, x2: Any) -> Any:
-    if x1.ndim == x2.ndim == 2:
+    if x1.ndim == x2.ndim == 2 and g.dtype.kind != "c":
         return x1.T @ g
     g, left, right = _as_matrices(g, x1, x2)
     return arrays.reshape(unbroadcast(matmul(conj(swapped(left)), g), right), newshape=dims(x2))

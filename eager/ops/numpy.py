@@ -26,6 +26,7 @@ from . import transcendental as _transcendental
 from . import vectorized as _vectorized
 from . import window_functions as _window_functions
 from . import systems as _systems
+from . import vectorized as _vectorized
 from .public import public as _public
 
 

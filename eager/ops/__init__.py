@@ -27,16 +27,14 @@ from . import nn as nn
 from . import nonlinear as _nonlinear
 from . import numpy as numpy
 from . import operators as _operators  # noqa: F401 - installs Python's operators on tensors
+from . import parts as _parts
 from . import segments as _segments
 from . import sorting as _sorting
 from . import special as _special
-from . import statistics as _statistics
-from . import transcendental as _transcendental
-from . import scans as _scans
-from . import parts as _parts
-from . import scans as _scans
 from . import spectral as _spectral
+from . import statistics as _statistics
 from . import systems as _systems
+from . import transcendental as _transcendental
 from .linalg import *  # noqa: F403
 from .nn import *  # noqa: F403
 from .numpy import *  # noqa: F403
@@ -108,10 +106,6 @@ segment_min = _public(_segments.segment_min)
 segment_prod = _public(_segments.segment_prod)
 segment_sum = _public(_segments.segment_sum)
 top_k = _public(_sorting.top_k)
-scan = _scans.scan
-associative_scan = _scans.associative_scan
-map = _scans.map
-vectorized_map = _scans.vectorized_map
 
 logdet = _public(_systems.logdet)
 view_as_complex = _public(_parts.view_as_complex)

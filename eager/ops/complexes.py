@@ -9,42 +9,21 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from .. import dtypes
-from ..primitive import cast, primitive, promote_to_float
-from ..tensor import AbstractTensor, TensorLike
-from . import arrays, creation, elementwise, linear, parts, reductions, windows
+from ..primitive import cast
+from ..tensor import TensorLike
+from . import arrays, elementwise, linear, parts, reductions, transcendental, windows
 
 
-def _to_numbers(x: Any) -> np.dtype[Any] | None:
-    return None if x.dtype.kind == "c" else promote_to_float(x)
-
-
-@primitive(shape=lambda x: AbstractTensor(x.dims, dtypes.real_part(x.dtype)), promote=_to_numbers)
 def angle(x: TensorLike) -> Any:
-    """The angle of x in the complex plane, in (-π, π]: 0 or π for real numbers. Its gradient is 0 at 0.
+    """The angle of x in the complex plane, in [-π, π]: 0 or π for real numbers. Its gradient is 0 at 0.
 
     >>> eagerly.ops.angle([1j, -1.0, 2 + 2j])
     Tensor([1.5707964, 3.1415927, 0.7853981], shape=(3,), dtype=float32)
     """
-    x = np.asarray(x)
     if x.dtype.kind == "c":
-        return np.arctan2(x.imag, x.real)
-    zero = x.dtype.type(0)
-    return np.arctan2(zero, x + zero)  # which makes 0 of -0
-
-
-def _angle_back(g: Any, y: Any, x: Any) -> Any:
-    if x.dtype.kind != "c":
-        return creation.zeros_like(x)
-    length = elementwise.absolute(x)
-    direction = x / elementwise.where(elementwise.equal(length, 0), 1, length)
-    steepness = elementwise.divide_no_nan(g, length)
-    return parts.from_parts(-parts.imag(direction) * steepness, parts.real(direction) * steepness)
-
-
-angle.defvjp(_angle_back)
+        return transcendental.arctan2(parts.imag(x), parts.real(x))
+    return transcendental.arctan2(0, elementwise.add(x, 0))  # the sum makes 0 of -0
 
 
 def isreal(x: TensorLike) -> Any:
@@ -68,7 +47,7 @@ def polar(abs_: TensorLike, angle: TensorLike) -> Any:
 
 
 for _primitive in (
-    *(parts.view_as_complex, parts.view_as_real, parts.conjugate, angle, cast),
+    *(parts.view_as_complex, parts.view_as_real, parts.conjugate, cast),
     *(elementwise.add, elementwise.subtract, elementwise.multiply, elementwise.divide, elementwise.negative),
     *(elementwise.absolute, elementwise.exp, elementwise.identity, elementwise.select),
     *(reductions.sum, linear.matmul),

@@ -76,4 +76,5 @@ multi_hot = _public(_creation.multi_hot)
 ctc_loss = _public(_ctc.ctc_loss)
 ctc_decode = _public(_decoding.ctc_decode)
 psnr = _public(_fidelity.psnr)
+
 polar = _public(_complexes.polar)

@@ -6,27 +6,26 @@ from typing import Any as _Any
 
 from ..tensor import dims as _dims
 from . import arrays as _arrays
-from . import counting as _counting
 from . import complexes as _complexes
+from . import counting as _counting
 from . import creation as _creation
 from . import elementwise as _elementwise
 from . import floats as _floats
 from . import integers as _integers
 from . import linear as _linear
 from . import nan_reductions as _nan_reductions
-from . import quantiles as _quantiles
 from . import parts as _parts
+from . import quantiles as _quantiles
 from . import reductions as _reductions
 from . import scans as _scans
 from . import sets as _sets
 from . import sorting as _sorting
 from . import special as _special
 from . import statistics as _statistics
+from . import systems as _systems
 from . import transcendental as _transcendental
 from . import vectorized as _vectorized
 from . import window_functions as _window_functions
-from . import systems as _systems
-from . import vectorized as _vectorized
 from .public import public as _public
 
 

@@ -20,7 +20,6 @@ DOMAINS: dict[str, Domain] = {
     "view_as_complex": Domain((lambda n, m: ([(n, m, 2)], {}), lambda n, m: ([(2,)], {}))),
     "view_as_real": Domain(UNARY, (complexes,), COMPLEX),
     "conjugate": Domain(UNARY, (complexes,), (*ALL, *COMPLEX)),
-    "angle": Domain(UNARY, (complexes,), (*ALL, *COMPLEX)),
     "dft": Domain(
         (
             lambda n, m: ([(n, m)], {"axes": (-1,)}),

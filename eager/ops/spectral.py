@@ -1,12 +1,14 @@
 """Fourier transforms along the last axes, and the short-time transforms made of them.
 
-The public ones take and give pairs (real, imag), as in Keras. All rest on `dft`, which is its own gradient; `rdft` is
-there because half of the spectrum of real numbers costs half of the time. Both divide by the number of points in either
-direction: NumPy computes an undivided transform of float32 in double precision, eight times as slow.
+The public ones take and give pairs (real, imag), as in Keras. `dft` is its own gradient. `rdft` and `irdft`, for real
+numbers, are each other's, but for the elements that stand for two; composed of `dft`, `istft` takes seven times as long.
+All divide by the number of points, in either direction: NumPy computes an undivided transform of float32 in double
+precision, which takes eight times as long.
 """
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -54,8 +56,27 @@ def rdft(x: TensorLike) -> Any:
     return np.fft.rfft(np.asarray(x), norm="forward")
 
 
-rdft.defvjp(lambda g, y, x: parts.real(dft(_fitted(g, dims(x)[-1]), axes=LAST, inverse=True)))
-rdft.complex_rules = True
+def _whole(z: Any, size: Size) -> AbstractTensor:
+    if dimensions.same(z.dims[-1], size // 2 + 1) is False:
+        raise ValueError(f"expected {size // 2 + 1} elements along the last axis for {size} points")
+    return AbstractTensor((*z.dims[:-1], size), dtypes.real_part(z.dtype))
+
+
+@primitive(shape=_whole)
+def irdft(z: TensorLike, size: Size) -> Any:
+    """1/n Σₖ exp(2πijk/n) zₖ for n = size real numbers, of whose spectrum z is the first half."""
+    return np.fft.irfft(np.asarray(z), operator.index(size))
+
+
+rdft.defvjp(lambda g, y, x: irdft(_inner(g, dims(x)[-1], 0.5), size=dims(x)[-1]))
+irdft.defvjp(lambda g, y, z, size: _inner(rdft(g), size, 2.0))
+rdft.complex_rules = irdft.complex_rules = True
+
+
+def _inner(z: Any, size: Size, factor: float) -> Any:
+    """Half of a spectrum with a factor on the elements that stand for two, themselves and their conjugates."""
+    end = (size + 1) // 2
+    return arrays.concatenate(z[..., :1], elementwise.multiply(z[..., 1:end], factor), z[..., end:], axis=-1)
 
 
 def _fitted(x: Any, size: Size) -> Any:
@@ -172,11 +193,7 @@ def _from_spectrum(name: str, z: Any, fft_length: int | None) -> Any:
     size = 2 * (dims(z)[-1] - 1) if fft_length is None else _length(name, fft_length)
     if dimensions.same(size, 0):
         raise ValueError(f"{name}: expected fft_length for a spectrum of one element, got {describe(z)}.")
-    # All but the first element and the one of n / 2 stand for two, themselves and their conjugates.
-    half = (size + 1) // 2
-    twice = z[..., 1:half] * 2
-    spectrum = arrays.concatenate(z[..., :1], twice, z[..., half : size // 2 + 1], axis=-1)
-    return parts.real(dft(_fitted(spectrum, size), axes=LAST, inverse=True))
+    return irdft(_fitted(z, size // 2 + 1), size=size)
 
 
 def extract_sequences(x: TensorLike, sequence_length: int, sequence_stride: int) -> Any:

@@ -37,4 +37,13 @@ DOMAINS: dict[str, Domain] = {
         ),
         dtypes=("float32", "float64"),
     ),
+    "irdft": Domain(
+        (
+            lambda n, m: ([(n, m + 1)], {"size": m * 2}),
+            lambda n, m: ([(n, 3)], {"size": 5}),
+            lambda n, m: ([(1,)], {"size": 1}),
+        ),
+        (complexes,),
+        COMPLEX,
+    ),
 }

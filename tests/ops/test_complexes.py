@@ -186,6 +186,7 @@ LISTED = {
     "fold": lambda p, z, w: p(ops.reshape(z * w, (1, 3, 2, 1)), **FOLDED) * w[0],
     "dft": lambda p, z, w: p(z * w, axes=(0, 1)) * p(z, axes=(1,), inverse=True),
     "rdft": lambda p, z, w: p(ops.real(z * w)) * w[:2],
+    "irdft": lambda p, z, w: p(z * w, size=4) * p(z, size=4) + ops.sum(p(w, size=5)),
 }
 
 

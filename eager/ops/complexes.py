@@ -41,7 +41,7 @@ def polar(abs_: TensorLike, angle: TensorLike) -> Any:
     >>> eagerly.ops.polar(2.0, 0.0)
     Tensor(2.+0.j, shape=(), dtype=complex64)
     """
-    target = dtypes.result_type(abs_, angle, float)
+    target = dtypes.real_part(dtypes.with_imaginary_part(dtypes.result_type(abs_, angle, float)))
     size, turn = elementwise.cast_like(abs_, target), elementwise.cast_like(angle, target)
     return parts.from_parts(size * elementwise.cos(turn), size * elementwise.sin(turn))
 

@@ -1,9 +1,9 @@
 """Fourier transforms along the last axes, and the short-time transforms made of them.
 
 The public ones take and give pairs (real, imag), as in Keras. `dft` is its own gradient. `rdft` and `irdft`, for real
-numbers, are each other's, but for the elements that stand for two; composed of `dft`, `istft` takes seven times as long.
-All divide by the number of points, in either direction: NumPy computes an undivided transform of float32 in double
-precision, which takes eight times as long.
+numbers, are each other's, but for the elements that stand for two; composed of `dft`, `istft` takes seven times as
+long. All divide by the number of points, in either direction: NumPy computes an undivided transform of float32 in
+double precision, which takes eight times as long.
 """
 
 from __future__ import annotations

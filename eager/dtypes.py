@@ -1,7 +1,8 @@
 """Dtypes: their names, the default ones, and how they promote.
 
 Promotion follows Keras 3's `result_type`, which is JAX's lattice: Python scalars are weak, an integer with a float
-gives that float, and float64 appears only where the user brings it. NumPy's own rule is never consulted.
+gives that float, and float64 appears only where the user brings it. A Python complex number is a complex64, and makes
+float64 a complex128. NumPy's own rule is never consulted.
 """
 
 from __future__ import annotations
@@ -33,10 +34,13 @@ _LATTICE: dict[str, tuple[str, ...]] = {
     "float": ("bfloat16", "float16"),
     "bfloat16": ("float32",),
     "float16": ("float32",),
-    "float32": ("float64",),
-    "float64": (),
+    "float32": ("float64", "complex64"),
+    "float64": ("complex128",),
+    "complex64": ("complex128",),
+    "complex128": (),
 }
-_PYTHON = {None: FLOATX, bool: BOOL, int: INTX, "int": INTX, float: FLOATX, "float": FLOATX}
+_COMPLEX = np.dtype(np.complex64)
+_PYTHON = {None: FLOATX, bool: BOOL, int: INTX, "int": INTX, float: FLOATX, "float": FLOATX, complex: _COMPLEX}
 _DEFAULTS = {"int": INTX, "float": FLOATX}
 NAMES = tuple(name for name in _LATTICE if name not in _DEFAULTS)
 
@@ -99,6 +103,8 @@ def _name(value: Any) -> str:
     kind = value if isinstance(value, type) else type(value)
     if kind is bool or kind is int or kind is float:
         return "bool" if kind is bool else kind.__name__
+    if kind is complex:
+        return "complex64"
     if kind is Dim:
         return "int"
     found = value if isinstance(value, type) else getattr(value, "dtype", value)
@@ -116,5 +122,20 @@ def result_type(*values: Any) -> np.dtype[Any]:
 
 
 def is_float(value: Any) -> bool:
-    """Whether a dtype, or the dtype of a value, is one of the floating types (bfloat16 included)."""
+    """Whether a dtype, or the dtype of a value, is one of the floating types (bfloat16 included, complex ones not)."""
     return "float" in _name(value)
+
+
+def has_gradient(value: Any) -> bool:
+    """Whether a gradient can flow through values of a dtype: the floating types and the complex ones."""
+    return is_float(value) or "complex" in _name(value)
+
+
+def real_part(value: np.dtype[Any]) -> np.dtype[Any]:
+    """The dtype of the parts of a complex number; a dtype that is not complex stays as it is."""
+    return np.dtype(f"float{value.itemsize * 4}") if value.kind == "c" else value
+
+
+def with_imaginary_part(value: np.dtype[Any]) -> np.dtype[Any]:
+    """The complex dtype whose parts are float32 or float64; those that are neither become float32."""
+    return value if value.kind == "c" else np.dtype(np.complex128) if value == np.float64 else _COMPLEX

@@ -18,7 +18,7 @@ import numpy as np
 from . import dtypes
 from .context import context
 from .dimensions import Dim
-from .errors import TraceError, describe
+from .errors import GradientError, TraceError, describe
 from .tensor import AbstractTensor, Operand, Tensor, TensorLike, abstract, wrap
 
 P = ParamSpec("P")
@@ -39,6 +39,8 @@ class Primitive(Generic[P]):
     """
 
     custom = False  # whether the gradient is a user's own
+
+    complex_rules: bool = False  # whether the gradient rules hold for complex operands; see ops/complexes.py
 
     def __init__(
         self,
@@ -89,7 +91,12 @@ class Primitive(Generic[P]):
         """The gradients of the wanted inputs, None for the others and for those without one.
 
         `g` and `y` are what the primitive returns: one value, or tuples; residuals appear in `y` alone.
+
+        Raises:
+          GradientError: for a complex gradient that the rules are not made for.
         """
+        if not self.complex_rules and type(g) is not tuple and g.dtype.kind == "c":
+            raise no_complex_gradient(self.name)
         if self.rule_for_all is not None:
             return list(self.rule_for_all(wanted, g, y, *inputs, **params))
         rules = self.rules
@@ -192,6 +199,14 @@ def primitive(shape: Callable[..., Any], **options: Any) -> Callable[[Callable[P
     return lambda implementation: Primitive(implementation, shape, **options)
 
 
+def no_complex_gradient(name: str) -> GradientError:
+    """The error for a complex operand of an operation whose gradient rules are for real ones."""
+    return GradientError(
+        f"{name}: no gradient is defined for complex operands. Compute on ops.real(x) and ops.imag(x), or with the "
+        "operations that have one: arithmetic, exp, absolute, angle, matmul, sum, mean, moves and the fft family."
+    )
+
+
 def _frozen(value: Any) -> Any:
     if type(value) is list:
         return tuple(map(_frozen, value))
@@ -245,12 +260,15 @@ def _unless_reached(target: np.dtype[Any], operands: tuple[Any, ...]) -> np.dtyp
 
 @primitive(shape=lambda x, dtype: AbstractTensor(x.dims, dtype))
 def cast(x: TensorLike, dtype: Any) -> Any:
-    """The values converted to another dtype; no gradient passes integers or bool."""
-    return np.asarray(x).astype(dtypes.dtype(dtype), copy=False)
+    """The values converted to another dtype, complex ones to their real part; no gradient passes integers or bool."""
+    array, target = np.asarray(x), dtypes.dtype(dtype)
+    if array.dtype.kind == "c" and target.kind not in "cb":
+        array = array.real
+    return array.astype(target, copy=False)
 
 
 def _cast_back(g: Any, y: Any, x: Any, dtype: Any) -> Any:
-    return cast(g, dtype=x.dtype) if dtypes.is_float(dtype) and dtypes.is_float(x.dtype) else None
+    return cast(g, dtype=x.dtype) if dtypes.has_gradient(dtype) and dtypes.has_gradient(x.dtype) else None
 
 
 cast.defvjp(_cast_back)

@@ -286,7 +286,7 @@ class AbstractTensor(Operand):
         return f"<AbstractTensor{name} shape={self.shape}, dtype={self.dtype.name}>"
 
 
-TensorLike = Operand | np.ndarray | np.generic | bool | int | float | list | tuple
+TensorLike = Operand | np.ndarray | np.generic | bool | int | float | complex | list | tuple
 
 _new = Tensor.__new__
 
@@ -310,14 +310,14 @@ def to_array(value: Any, dtype: Any = None) -> np.ndarray[Any, Any]:
         if isinstance(value, AbstractTensor):
             value.numpy()
         array = value._array
-        return array if dtype is None else array.astype(dtypes.dtype(dtype), copy=False)
+        return array if dtype is None else array.astype(_target(value, array, dtype), copy=False)
     try:
         array = np.array(value)
     except (ValueError, OverflowError) as error:
         raise ValueError(f"Cannot make a Tensor of {describe(value)}: {error}") from error
     if array.dtype.name not in dtypes.NAMES:
         raise ValueError(f"Cannot make a Tensor of {describe(value)}: expected numbers or truth values.")
-    target = dtypes.dtype(dtype) if dtype is not None else dtypes.result_type(*_leaf_dtypes(value, array))
+    target = _target(value, array, dtype) if dtype is not None else dtypes.result_type(*_leaf_dtypes(value, array))
     if target == array.dtype:
         return array.astype(target, copy=False)
     with np.errstate(all="ignore"):
@@ -325,6 +325,13 @@ def to_array(value: Any, dtype: Any = None) -> np.ndarray[Any, Any]:
     if array.dtype.kind in "iu" and target.kind in "iu" and not hasattr(value, "dtype") and np.any(converted != array):
         raise ValueError(f"Cannot make a Tensor of {describe(value)}: not all of it fits into {target}.")
     return converted
+
+
+def _target(value: Any, array: np.ndarray[Any, Any], dtype: Any) -> np.dtype[Any]:
+    target = dtypes.dtype(dtype)
+    if array.dtype.kind == "c" and target.kind not in "cb":
+        raise ValueError(f"Cannot make a Tensor of {describe(value)} in {target}: take ops.real(x) or ops.imag(x).")
+    return target
 
 
 def leaf_types(value: Any) -> set[type]:
@@ -340,7 +347,7 @@ def leaf_types(value: Any) -> set[type]:
     return leaves
 
 
-_NUMBERS = frozenset((bool, int, float))
+_NUMBERS = frozenset((bool, int, float, complex))
 
 
 def _leaf_dtypes(value: Any, array: np.ndarray[Any, Any]) -> set[Any]:

@@ -17,7 +17,7 @@ def weighted_sum(function, weights):
     """The function's outputs, summed with fixed random weights: one number that depends on every element."""
 
     def total(*tensors):
-        outputs = nest.flatten(function(*tensors))
+        outputs = [ops.view_as_real(y) if y.dtype.kind == "c" else y for y in nest.flatten(function(*tensors))]
         while len(weights) < len(outputs):
             weights.append(np.random.default_rng(len(weights)).uniform(0.5, 1.5, outputs[len(weights)].shape))
         return sum((ops.sum(y * w) for y, w in zip(outputs, weights, strict=True)), start=ops.zeros((), "float64"))
@@ -41,7 +41,7 @@ def check_gradients(function, inputs, order=2, rtol=2e-6, atol=2e-7):
     """Fails if a gradient of `function` at `inputs`, up to the order, differs from differences, or an input changed.
 
     Args:
-      function: from Tensors to a floating-point Tensor or a structure of them.
+      function: from Tensors to a floating-point or complex Tensor or a structure of them.
       inputs: arrays of numbers, or Tensors to check at; converted to float64.
       order: how often to differentiate.
       rtol: relative tolerance of the directional derivative.

@@ -29,10 +29,13 @@ from . import nonlinear as _nonlinear
 from . import numpy as numpy
 from . import operators as _operators  # noqa: F401 - installs Python's operators on tensors
 from . import patterns as _patterns
+from . import parts as _parts
 from . import segments as _segments
 from . import sorting as _sorting
 from . import special as _special
+from . import spectral as _spectral
 from . import statistics as _statistics
+from . import systems as _systems
 from . import transcendental as _transcendental
 from . import updates as _updates
 from .linalg import *  # noqa: F403
@@ -112,3 +115,15 @@ slice_update = _public(_updates.slice_update)
 scatter = _public(_updates.scatter_nd, "scatter")
 scatter_update = _public(_updates.scatter_update)
 rearrange = _public(_patterns.rearrange)
+
+logdet = _public(_systems.logdet)
+view_as_complex = _public(_parts.view_as_complex)
+view_as_real = _public(_parts.view_as_real)
+extract_sequences = _public(_spectral.extract_sequences)
+fft = _public(_spectral.fft)
+fft2 = _public(_spectral.fft2)
+ifft2 = _public(_spectral.ifft2)
+irfft = _public(_spectral.irfft)
+istft = _public(_spectral.istft)
+rfft = _public(_spectral.rfft)
+stft = _public(_spectral.stft)

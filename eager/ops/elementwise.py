@@ -15,6 +15,7 @@ from ..errors import describe
 from ..primitive import cast, primitive, promote_numbers, promote_to_float, promote_together
 from ..tensor import AbstractTensor, TensorLike, dims, wrap
 from . import rules
+from .parts import conj
 from .reductions import unbroadcast
 
 FLOAT = {"shape": rules.same_as_input, "promote": promote_to_float}
@@ -65,7 +66,11 @@ def multiply(x1: TensorLike, x2: TensorLike) -> Any:
     return np.multiply(x1, x2)
 
 
-multiply.defvjp(lambda g, y, x1, x2: unbroadcast(g * x2, x1), lambda g, y, x1, x2: unbroadcast(g * x1, x2))
+# Whether g is complex is asked in place: these rules are the busiest of all, and real gradients need no conjugates.
+multiply.defvjp(
+    lambda g, y, x1, x2: unbroadcast(g * x2 if g.dtype.kind != "c" else g * conj(x2), x1),
+    lambda g, y, x1, x2: unbroadcast(g * x1 if g.dtype.kind != "c" else g * conj(x1), x2),
+)
 
 
 @primitive(shape=rules.broadcast, promote=promote_to_float)
@@ -75,8 +80,8 @@ def divide(x1: TensorLike, x2: TensorLike) -> Any:
 
 
 divide.defvjp(
-    lambda g, y, x1, x2: unbroadcast(g / x2, x1),
-    lambda g, y, x1, x2: unbroadcast(-g * y / x2, x2),
+    lambda g, y, x1, x2: unbroadcast(g / x2 if g.dtype.kind != "c" else g / conj(x2), x1),
+    lambda g, y, x1, x2: unbroadcast(-g * y / x2 if g.dtype.kind != "c" else -g * conj(y / x2), x2),
 )
 
 
@@ -151,19 +156,34 @@ def negative(x: TensorLike) -> Any:
 negative.defvjp(lambda g, y, x: -g)
 
 
-@primitive(shape=rules.same_as_input)
+@primitive(shape=lambda x: AbstractTensor(x.dims, dtypes.real_part(x.dtype)))
 def absolute(x: TensorLike) -> Any:
     """|x|; its gradient is 0 at 0."""
     return np.absolute(x)
 
 
-@primitive(shape=rules.same_as_input)
+def _sign_rule(x: Any) -> AbstractTensor:
+    if x.dtype.kind == "c":
+        raise TypeError("expected real numbers. Of complex ones, take x / ops.absolute(x)")
+    return rules.same_as_input(x)
+
+
+@primitive(shape=_sign_rule)
 def sign(x: TensorLike) -> Any:
     """-1, 0 or 1."""
-    return np.sign(x)
+    y = np.sign(x)
+    if y.dtype.kind == "c":
+        raise TypeError("no sign")  # the shape rule says it better
+    return y
 
 
-absolute.defvjp(lambda g, y, x: g * sign(x))
+def _absolute_back(g: Any, y: Any, x: Any) -> Any:
+    if x.dtype.kind != "c":
+        return g * sign(x)
+    return g * (x / where(equal(y, 0), 1, y))
+
+
+absolute.defvjp(_absolute_back)
 sign.defvjp(None)
 
 
@@ -173,7 +193,7 @@ def exp(x: TensorLike) -> Any:
     return np.exp(x)
 
 
-exp.defvjp(lambda g, y, x: g * y)
+exp.defvjp(lambda g, y, x: g * y if g.dtype.kind != "c" else g * conj(y))
 
 
 @primitive(**FLOAT)
@@ -246,11 +266,20 @@ def tanh(x: TensorLike) -> Any:
 tanh.defvjp(lambda g, y, x: g * (1 - y * y))
 
 
-@primitive(**FLOAT)
+def _sigmoid_rule(x: Any) -> AbstractTensor:
+    if x.dtype.kind == "c":
+        raise TypeError("expected real numbers. Of complex ones, take 1 / (1 + ops.exp(-x))")
+    return rules.same_as_input(x)
+
+
+@primitive(shape=_sigmoid_rule, promote=promote_to_float)
 def sigmoid(x: TensorLike) -> Any:
     """1 / (1 + exp(-x)), exact in both tails."""
+    x = np.asarray(x)
+    if x.dtype.kind == "c":
+        raise TypeError("absolute values")  # the shape rule says it better
     decay = np.exp(-np.absolute(x))
-    return np.where(np.asarray(x) >= 0, 1, decay) / (1 + decay)
+    return np.where(x >= 0, 1, decay) / (1 + decay)
 
 
 sigmoid.defvjp(lambda g, y, x: g * (y * (1 - y)))

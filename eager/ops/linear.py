@@ -10,6 +10,7 @@ import numpy as np
 from ..primitive import primitive, promote_together
 from ..tensor import TensorLike, dims
 from . import arrays, rules
+from .parts import conj
 from .reductions import unbroadcast
 
 
@@ -29,23 +30,24 @@ def _as_matrices(g: Any, a: Any, b: Any) -> tuple[Any, Any, Any]:
     return g, a, b
 
 
-def _swap(x: Any) -> Any:
+def swapped(x: Any) -> Any:
+    """Each matrix transposed."""
     order = tuple(range(x.ndim))
     return arrays.transpose(x, axes=(*order[:-2], order[-1], order[-2]))
 
 
 def _matmul_left(g: Any, y: Any, x1: Any, x2: Any) -> Any:
-    if x1.ndim == x2.ndim == 2:
+    if x1.ndim == x2.ndim == 2 and g.dtype.kind != "c":
         return g @ x2.T
     g, left, right = _as_matrices(g, x1, x2)
-    return arrays.reshape(unbroadcast(matmul(g, _swap(right)), left), newshape=dims(x1))
+    return arrays.reshape(unbroadcast(matmul(g, conj(swapped(right))), left), newshape=dims(x1))
 
 
 def _matmul_right(g: Any, y: Any, x1: Any, x2: Any) -> Any:
-    if x1.ndim == x2.ndim == 2:
+    if x1.ndim == x2.ndim == 2 and g.dtype.kind != "c":
         return x1.T @ g
     g, left, right = _as_matrices(g, x1, x2)
-    return arrays.reshape(unbroadcast(matmul(_swap(left), g), right), newshape=dims(x2))
+    return arrays.reshape(unbroadcast(matmul(conj(swapped(left)), g), right), newshape=dims(x2))
 
 
 matmul.defvjp(_matmul_left, _matmul_right)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import attention as _attention
+from . import complexes as _complexes
 from . import convolution as _convolution
 from . import creation as _creation
 from . import crossentropy as _crossentropy
@@ -78,3 +79,5 @@ ctc_decode = _public(_decoding.ctc_decode)
 psnr = _public(_fidelity.psnr)
 space_to_depth = _public(_patterns.space_to_depth)
 depth_to_space = _public(_patterns.depth_to_space)
+
+polar = _public(_complexes.polar)

@@ -6,6 +6,7 @@ from typing import Any as _Any
 
 from ..tensor import dims as _dims
 from . import arrays as _arrays
+from . import complexes as _complexes
 from . import counting as _counting
 from . import creation as _creation
 from . import diagonals as _diagonals
@@ -18,6 +19,7 @@ from . import moves as _moves
 from . import nan_reductions as _nan_reductions
 from . import padding as _padding
 from . import products as _products
+from . import parts as _parts
 from . import quantiles as _quantiles
 from . import ranges as _ranges
 from . import reductions as _reductions
@@ -26,6 +28,7 @@ from . import sets as _sets
 from . import sorting as _sorting
 from . import special as _special
 from . import statistics as _statistics
+from . import systems as _systems
 from . import transcendental as _transcendental
 from . import vectorized as _vectorized
 from . import window_functions as _window_functions
@@ -253,3 +256,10 @@ outer = _public(_products.outer)
 vdot = _public(_products.vdot)
 kron = _public(_products.kron)
 cross = _public(_products.cross)
+angle = _public(_complexes.angle)
+conjugate = _public(_parts.conjugate)
+conj = conjugate
+imag = _public(_parts.imag)
+isreal = _public(_complexes.isreal)
+real = _public(_parts.real)
+slogdet = _public(_systems.slogdet)

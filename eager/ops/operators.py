@@ -70,10 +70,12 @@ UNARY: dict[str, Callable[..., Any]] = {
 CONVERTIBLE = (bool, int, float, Dim, Operand)
 
 
-def _coerce(other: Any) -> Any:
+def _coerce(other: Any, beside: Any) -> Any:
     """The other operand as a primitive takes it, NotImplemented if it is no number, array or list."""
     if isinstance(other, CONVERTIBLE):
         return other
+    if type(other) is complex:
+        return Tensor(other, dtypes.result_type(beside, complex))
     if isinstance(other, (np.ndarray, np.generic, list, tuple)):
         return creation.convert_to_tensor(other)
     return NotImplemented
@@ -82,7 +84,7 @@ def _coerce(other: Any) -> Any:
 def _binary(function: Callable[..., Any], swapped: bool) -> Callable[..., Any]:
     def operator(self: Any, other: Any) -> Any:
         if type(other) is not Tensor:
-            other = _coerce(other)
+            other = _coerce(other, self)
             if other is NotImplemented or type(other) is AbstractTensor:
                 return NotImplemented
         return function(other, self) if swapped else function(self, other)
@@ -92,7 +94,7 @@ def _binary(function: Callable[..., Any], swapped: bool) -> Callable[..., Any]:
 
 def _symbolic_binary(function: Callable[..., Any], swapped: bool) -> Callable[..., Any]:
     def operator(self: Any, other: Any) -> Any:
-        other = _coerce(other)
+        other = _coerce(other, self)
         if other is NotImplemented:
             return NotImplemented
         return function(other, self) if swapped else function(self, other)

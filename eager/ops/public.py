@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, ParamSpec
 
-from .. import symbolic
+from .. import dtypes, symbolic
 from ..dimensions import Dim
 from ..errors import describe
 from ..primitive import Primitive
@@ -44,7 +44,7 @@ def public(function: Callable[P, Any], name: str | None = None) -> Callable[P, T
         return result if type(result) is Tensor else _wrapped(result)
 
     def run(*args: Any, **kwargs: Any) -> Any:
-        data = [_convert(x, i in nested) for i, x in enumerate(args[:count])]
+        data = [x if type(x) is complex else _convert(x, i in nested) for i, x in enumerate(args[:count])]
         rest = args[count:]
         if len(args) > first_trailing:
             rest = tuple(
@@ -120,7 +120,10 @@ def _convert(x: Any, nested: bool) -> Any:
 
 
 def _with_tensor(data: list[Any]) -> list[Any]:
-    """Python numbers alone have no dtype: the first becomes a tensor."""
+    """Python numbers alone have no dtype: the first becomes a tensor. So do complex ones, as precise as the others."""
+    if complex in map(type, data):
+        target = dtypes.result_type(*(x for x in data if isinstance(x, (Operand, complex))))
+        data = [Tensor(x, target) if type(x) is complex else x for x in data]
     if data and isinstance(data[0], (bool, int, float)) and not any(isinstance(x, Operand) for x in data[1:]):
         data[0] = Tensor(data[0])
     return data

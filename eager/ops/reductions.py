@@ -13,7 +13,7 @@ import numpy as np
 from .. import dimensions, dtypes
 from ..primitive import cast, primitive, promote_to_float
 from ..tensor import AbstractTensor, TensorLike, dims
-from . import arrays, rules
+from . import arrays, parts, rules
 
 Axis = int | Sequence[int] | None
 
@@ -165,7 +165,7 @@ def _mean(x: Any, axis: Axis, keepdims: bool) -> Any:
 def _moments(x: Any, axis: Axis, keepdims: bool) -> tuple[Any, Any]:
     mean = _mean(x, axis, True)
     centered = x - mean
-    return mean, _mean(centered * centered, axis, keepdims)
+    return mean, _mean(centered * parts.conj(centered), axis, keepdims)
 
 
 def mean(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Any:

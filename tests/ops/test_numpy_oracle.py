@@ -162,6 +162,8 @@ def test_promotion_of_one_of_none_and_of_many():
         (np.zeros(2, np.uint8), "uint8"),
         (np.int8(3), "int8"),
         ("f4", "float32"),
+        (complex, "complex64"),
+        (np.complex128, "complex128"),
     ],
 )
 def test_what_names_a_dtype(value, name):
@@ -169,7 +171,7 @@ def test_what_names_a_dtype(value, name):
     assert dtypes.dtype(value).isnative
 
 
-@pytest.mark.parametrize("value", ["float23", "string", "complex64", object, str, np.complex128, "float128", "foo"])
+@pytest.mark.parametrize("value", ["float23", "string", "complex256", object, str, np.longdouble, "float128", "foo"])
 def test_what_names_no_dtype(value):
     with pytest.raises(ValueError) as caught:
         dtypes.dtype(value)

@@ -24,6 +24,7 @@ TYPED = [(name, dtype) for name, domain in DOMAINS.items() for dtype in domain.d
 FLOATING = [name for name, domain in DOMAINS.items() if "float64" in domain.dtypes]
 DIFFERENTIABLE = [name for name in FLOATING if REGISTRY[name].differentiable]
 ROWS = [(name, i) for name in DIFFERENTIABLE for i in range(len(DOMAINS[name].cases))]
+GRADED = [(name, dtype) for name in DIFFERENTIABLE for dtype in FLOATS if dtype in DOMAINS[name].dtypes]
 TOLERANCE = {"float16": 2e-2, "bfloat16": 2e-1}
 
 
@@ -53,6 +54,11 @@ def stands_for(name, inferred, shape):
     return len(inferred) == len(shape) and all(
         size == found or (open_end and not isinstance(size, int)) for size, found in zip(inferred, shape, strict=True)
     )
+
+
+def wide(array):
+    """The values in double precision."""
+    return np.asarray(array, np.complex128 if array.dtype.kind == "c" else np.float64)
 
 
 def apart(array):
@@ -110,7 +116,7 @@ def test_bare_arrays_in_bare_arrays_out_and_nothing_changes(name, dtype):
             assert (x.shape, x.dtype) == (y.shape, y.dtype)
             np.testing.assert_array_equal(x, y)
             rtol = TOLERANCE.get(x.dtype.name, 1e-6)
-            np.testing.assert_allclose(np.asarray(z, np.float64), np.asarray(x, np.float64), rtol=rtol)
+            np.testing.assert_allclose(wide(z), wide(x), rtol=rtol)
         assert [x.tobytes() for x in arrays] == before
         assert [x.numpy().tobytes() for x in tensors] == before
 
@@ -174,8 +180,7 @@ def test_the_gradient_of_a_cast_is_cast_back():
     assert tape.gradient(whole, x) is None
 
 
-@pytest.mark.parametrize("name", DIFFERENTIABLE)
-@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize(("name", "dtype"), GRADED)
 def test_gradients_have_the_inputs_shape_and_dtype(name, dtype):
     for arrays, params in cases(name, dtype, spaces(name)):
         tensors = [wrap(apart(x)) for x in arrays]

@@ -28,8 +28,8 @@ from . import nn as nn
 from . import nonlinear as _nonlinear
 from . import numpy as numpy
 from . import operators as _operators  # noqa: F401 - installs Python's operators on tensors
-from . import patterns as _patterns
 from . import parts as _parts
+from . import patterns as _patterns
 from . import segments as _segments
 from . import sorting as _sorting
 from . import special as _special

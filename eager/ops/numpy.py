@@ -18,8 +18,8 @@ from . import linear as _linear
 from . import moves as _moves
 from . import nan_reductions as _nan_reductions
 from . import padding as _padding
-from . import products as _products
 from . import parts as _parts
+from . import products as _products
 from . import quantiles as _quantiles
 from . import ranges as _ranges
 from . import reductions as _reductions

@@ -12,7 +12,7 @@ from typing import Any
 from .. import dtypes
 from ..primitive import cast
 from ..tensor import TensorLike
-from . import arrays, elementwise, linear, parts, reductions, transcendental, windows
+from . import arrays, diagonals, elementwise, linear, parts, reductions, transcendental, windows
 
 
 def angle(x: TensorLike) -> Any:
@@ -53,5 +53,6 @@ for _primitive in (
     *(reductions.sum, linear.matmul),
     *(arrays.reshape, arrays.transpose, arrays.broadcast_to, arrays.concatenate, arrays.getitem, arrays.scatter),
     *(arrays.take_along_axis, arrays.add_along_axis, arrays.pad, windows.unfold, windows.fold),
+    *(diagonals.diagonal, diagonals.from_diagonal),
 ):
     _primitive.complex_rules = True

@@ -15,7 +15,7 @@ from .. import dimensions, dtypes
 from ..errors import GradientError, describe
 from ..primitive import primitive
 from ..tensor import AbstractTensor, TensorLike, dims
-from . import arrays, elementwise, matrices, systems
+from . import arrays, diagonals, elementwise, matrices, systems
 from .linear import matmul, swapped
 
 
@@ -33,7 +33,7 @@ def cholesky_lower(x: TensorLike) -> Any:
 def _cholesky_back(g: Any, y: Any, x: Any) -> Any:
     # Murray 2016, "Differentiation of the Cholesky decomposition", eq. 10: Φ halves the diagonal of a lower triangle.
     product = matmul(swapped(y), g)
-    middle = (matrices.tril(product) + matrices.tril(product, -1)) * 0.5
+    middle = (diagonals.tril(product) + diagonals.tril(product, -1)) * 0.5
     upper = swapped(y)
     left = systems.solve_triangular(upper, middle)
     return matrices.symmetric(systems.solve_triangular(upper, swapped(left)))
@@ -120,14 +120,14 @@ def _lu_back(g: Any, y: Any, x: Any) -> Any:
     count = dimensions.minimum(rows, columns)
     first, rest = slice(None, count), slice(count, None)
     square, beside, below = (..., first, first), (..., first, rest), (..., rest, first)
-    upper = matrices.triu(lu[square])
-    turned = swapped(matrices.tril(lu[square], -1) + matrices.identity_like(lu[square]))
+    upper = diagonals.triu(lu[square])
+    turned = swapped(diagonals.tril(lu[square], -1) + matrices.identity_like(lu[square]))
     with matrices.gradient_of("lu_factor", x):
         of_beside = systems.solve_triangular(turned, g[beside])
         of_below = _over_transposed(g[below], upper)
         of_lower = g[square] - matmul(of_beside, swapped(lu[beside]))
         of_upper = g[square] - matmul(swapped(lu[below]), of_below)
-        middle = matrices.tril(matmul(turned, of_lower), -1) + matrices.triu(matmul(of_upper, swapped(upper)))
+        middle = diagonals.tril(matmul(turned, of_lower), -1) + diagonals.triu(matmul(of_upper, swapped(upper)))
         of_square = systems.solve_triangular(turned, _over_transposed(middle, upper))
     nothing = arrays.broadcast_to(elementwise.zeros_as(x), shape=(*dims(x)[:-2], rows - count, columns - count))
     above = arrays.concatenate(of_square, of_beside, axis=-1)
@@ -203,7 +203,7 @@ def _qr_back(g: Any, y: Any, x: Any, mode: str = "reduced") -> Any:
     square, beside = (..., slice(None), slice(None, count)), (..., slice(None), slice(count, None))
     of_q = of_q + matmul(x[beside], swapped(of_r[beside]))
     product = matmul(r[square], swapped(of_r[square])) - matmul(swapped(of_q), q)
-    mirrored = matrices.tril(product) + swapped(matrices.tril(product, -1))
+    mirrored = diagonals.tril(product) + swapped(diagonals.tril(product, -1))
     with matrices.gradient_of("qr", x):
         of_square = _over_transposed(of_q + matmul(q, mirrored), r[square])
     return arrays.concatenate(of_square, matmul(q, of_r[beside]), axis=-1)

@@ -1,4 +1,4 @@
-"""What linear algebra shares: checks of matrices, LAPACK's failures in words, triangles.
+"""What linear algebra shares: checks of matrices, LAPACK's failures in words, diagonals.
 
 A matrix is the last two axes; all axes before it are a batch. LAPACK has no 16-bit numbers, and nothing here computes
 with them under another name: they are refused, as in Keras on PyTorch. Integers become float32.
@@ -15,9 +15,9 @@ import numpy as np
 from .. import dimensions
 from ..dimensions import Shape, Size
 from ..errors import GradientError, describe
-from ..primitive import no_complex_gradient, primitive, promote_to_float
-from ..tensor import AbstractTensor, Operand, TensorLike, dims
-from . import arrays, creation, elementwise, linear, parts, rules
+from ..primitive import no_complex_gradient, promote_to_float
+from ..tensor import AbstractTensor, Operand, dims
+from . import arrays, diagonals, elementwise, linear, parts, rules
 
 
 def to_lapack(*operands: Any) -> np.dtype[Any] | None:
@@ -111,33 +111,14 @@ def gradient_of(name: str, x: Any) -> Iterator[None]:
         ) from None
 
 
-@primitive(shape=rules.same_as_input)
-def band(x: TensorLike, below: int | None, above: int | None) -> Any:
-    """The matrices with zeros more than `below` diagonals below the main one or `above` above it; None: no limit."""
-    x = np.asarray(x)
-    rows, columns = x.shape[-2:]
-    inside = np.ones((rows, columns), bool) if above is None else np.tri(rows, columns, above, bool)
-    if below is not None:
-        inside &= ~np.tri(rows, columns, -below - 1, bool)
-    return np.where(inside, x, x.dtype.type(0))
-
-
-band.defvjp(lambda g, y, x, below, above: band(g, below=below, above=above))
-
-
-def tril(x: Any, k: int = 0) -> Any:
-    """The matrices with zeros above the k-th diagonal."""
-    return band(x, below=None, above=k)
-
-
-def triu(x: Any, k: int = 0) -> Any:
-    """The matrices with zeros below the k-th diagonal."""
-    return band(x, below=-k, above=None)
-
-
 def identity_like(x: Any) -> Any:
-    """Identity matrices of the shape and dtype of x."""
-    return band(creation.ones_like(x), below=0, above=0)
+    """Identity matrices of the shape and dtype of square ones."""
+    return diagonal_matrix(arrays.broadcast_to(np.ones((), x.dtype), shape=dims(x)[:-1]))
+
+
+def diagonal_matrix(x: Any) -> Any:
+    """Matrices with the rows of x on their diagonal."""
+    return diagonals.from_diagonal(x, axis1=-2, axis2=-1, shape=(*dims(x), dims(x)[-1]))
 
 
 def adjoint(x: Any) -> Any:
@@ -150,15 +131,9 @@ def symmetric(x: Any) -> Any:
     return (x + adjoint(x)) * 0.5
 
 
-def diagonal_matrix(x: Any) -> Any:
-    """Matrices with the rows of x on their diagonal."""
-    row = arrays.expand_dims(x, -2)
-    return band(arrays.broadcast_to(row, shape=(*dims(x), dims(x)[-1])), below=0, above=0)
-
-
 def over_gaps(x: Any, gaps: Any) -> Any:
     """x / gaps off the diagonal, 0 on it; 0 / 0 is 0, so that what nobody asked for at equal values is no NaN."""
-    x = x - band(x, below=0, above=0)
+    x = x - diagonal_matrix(diagonals.diagonal(x, axis1=-2, axis2=-1))
     equal = elementwise.equal(gaps, 0)
     degenerate = elementwise.where(elementwise.equal(x, 0), 0, np.asarray(np.nan, x.dtype))
     return elementwise.where(equal, degenerate, x / elementwise.where(equal, 1, gaps))

@@ -9,7 +9,7 @@ from typing import Any
 from .. import dimensions, dtypes
 from ..errors import describe
 from ..tensor import TensorLike, dims, to_array
-from . import arrays, creation, elementwise, moves, rules
+from . import arrays, creation, elementwise, moves, parts, rules
 from .contractions import Labels, contracted
 
 
@@ -150,8 +150,8 @@ def inner(x1: TensorLike, x2: TensorLike) -> Any:
 
 
 def vdot(x1: TensorLike, x2: TensorLike) -> Any:
-    """The sum of products of all elements of two tensors, in row-major order."""
-    return _summed_over("vdot", moves.ravel(_tensor(x1)), moves.ravel(_tensor(x2)), (0,), (0,))
+    """The sum of products of all elements of two tensors, in row-major order; those of x1 are conjugated."""
+    return _summed_over("vdot", parts.conj(moves.ravel(_tensor(x1))), moves.ravel(_tensor(x2)), (0,), (0,))
 
 
 def outer(x1: TensorLike, x2: TensorLike) -> Any:

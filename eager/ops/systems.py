@@ -15,7 +15,7 @@ from ..dimensions import Shape
 from ..errors import describe
 from ..primitive import primitive
 from ..tensor import AbstractTensor, TensorLike, dims
-from . import arrays, complexes, elementwise, matrices, parts
+from . import arrays, complexes, diagonals, elementwise, matrices, parts
 from .linear import matmul, swapped
 from .reductions import unbroadcast
 
@@ -114,7 +114,7 @@ def _substitute(a: Any, b: Any, lower: bool) -> Any:
     """Forward or backward substitution by blocks."""
     size = dims(a)[-1]
     if not isinstance(size, int) or size <= BLOCK:
-        return solve_matrix(matrices.tril(a) if lower else matrices.triu(a), b)
+        return solve_matrix(diagonals.tril(a) if lower else diagonals.triu(a), b)
     half = size // 2
     first, last = slice(None, half), slice(half, None)
     early, late = (first, last) if lower else (last, first)

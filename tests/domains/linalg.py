@@ -52,7 +52,6 @@ def each(cases, *options):
 
 
 DOMAINS: dict[str, Domain] = {
-    "band": Domain(each(ANY, {"below": 0, "above": 0}, {"below": None, "above": -1}, {"below": 1, "above": None})),
     "solve_matrix": Domain(
         (
             lambda n, m: ([(m, m), (m, n)], {}),

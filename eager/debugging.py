@@ -115,7 +115,7 @@ def is_finite(values: Any) -> bool:
         return True
     if values.dtype.char in "fd":  # one pass at the speed of memory; what overflows here is looked at again
         flat = values.ravel("K") if values.flags.forc else values.ravel()
-        if math.isfinite(context.silent.run(np.dot, flat, flat)):
+        if math.isfinite(context.run(np.dot, flat, flat)):
             return True
     return bool(np.isfinite(values).all())
 

@@ -25,6 +25,8 @@ P = ParamSpec("P")
 _new = Tensor.__new__
 REGISTRY: dict[str, Primitive[...]] = {}
 Rule = Callable[..., Any]
+# The numbers of dtypes of which this module's rules of promotion leave two operands as they are.
+_SETTLED = frozenset(np.dtype(name).num for name in ("float32", "float64"))
 
 
 class Primitive(Generic[P]):
@@ -62,6 +64,7 @@ class Primitive(Generic[P]):
         self.outputs = outputs
         self.residuals = residuals
         self.promote = promote
+        self.settled = _SETTLED if getattr(promote, "__module__", None) == __name__ else frozenset()
         self.rules: tuple[Rule | None, ...] = ()
         self.rule_for_all: Rule | None = None
         self.row_rule: Rule | None = None
@@ -126,17 +129,17 @@ class Primitive(Generic[P]):
                 break
             else:
                 arrays.append(x)
-        if self.promote is not None and (target := self.promote(*arrays)) is not None:
-            return self(*_cast_all(inputs, target), **params)
+        promote = self.promote
+        if promote is not None:
+            first = arrays[0]
+            settled = type(first) is np.ndarray and first.dtype.num in self.settled
+            if len(arrays) > 1 and settled:
+                second = arrays[1]
+                settled = type(second) is np.ndarray and second.dtype is first.dtype and len(arrays) == 2
+            if not settled and (target := promote(*arrays)) is not None:
+                return self(*_cast_all(inputs, target), **params)
         try:
-            if context.quiet:
-                result = self.implementation(*arrays, **params)
-            else:  # cheaper than np.errstate: overflow and division by zero give infinity and NaN without a warning
-                context.quiet = True
-                try:
-                    result = context.silent.run(self.implementation, *arrays, **params)
-                finally:
-                    context.quiet = False
+            result = context.run(self.implementation, *arrays, **params)
         except TraceError:  # an unknown dimension is among the operands or params
             return self._call_on_symbols(inputs, params)
         except Exception as error:
@@ -150,15 +153,16 @@ class Primitive(Generic[P]):
             outputs._array = result
         else:
             outputs = tuple(map(wrap, result)) if type(result) is tuple else wrap(result)
-        if context.recorders:
-            self._tell(inputs, params, outputs)
+        recorders = context.recorders
+        if recorders:
+            self._tell(recorders, inputs, params, outputs)
         return outputs
 
-    def _tell(self, inputs: tuple[Any, ...], params: dict[str, Any], outputs: Any) -> None:
+    def _tell(self, recorders: tuple[Any, ...], inputs: tuple[Any, ...], params: dict[str, Any], outputs: Any) -> None:
         """Tells the recorders, with params that later changes of the caller's lists and arrays cannot reach."""
         if params:
             params = {name: _frozen(value) for name, value in params.items()}
-        for recorder in context.recorders:
+        for recorder in recorders:
             recorder.record(self, inputs, params, outputs)
 
     def _call_on_symbols(self, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
@@ -169,7 +173,7 @@ class Primitive(Generic[P]):
                 inputs = _cast_all(inputs, target)
         outputs = self._infer(inputs, params)
         if context.recorders:
-            self._tell(inputs, params, outputs)
+            self._tell(context.recorders, inputs, params, outputs)
         return outputs
 
     def _infer(self, inputs: Any, params: dict[str, Any]) -> Any:

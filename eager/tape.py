@@ -408,7 +408,7 @@ class GradientTape(recorder.Recorder):
                 g = gradients.get(key) if key in kept else gradients.pop(key, None)
                 if g is None:
                     continue
-                y: Any = unwrap(outputs)
+                y: Any = outputs._array if bare and type(outputs) is Tensor else outputs
             else:
                 g = self._output_gradients(gradients, primitive, outputs, kept, unwrap)
                 if g is None:
@@ -427,8 +427,7 @@ class GradientTape(recorder.Recorder):
                     if bare and result.dtype is not operand.dtype:  # NumPy's rule for bfloat16 is not ours
                         result = cast(result, dtype=operand.dtype)
                     key = id(x)
-                    before = gradients.get(key)
-                    gradients[key] = result if before is None else slices.add(before, result)
+                    gradients[key] = slices.add(gradients[key], result) if key in gradients else result
         return gradients
 
     @staticmethod

@@ -87,9 +87,13 @@ def _binary(function: Callable[..., Any], swapped: bool) -> Callable[..., Any]:
             other = _coerce(other, self)
             if other is NotImplemented or type(other) is AbstractTensor:
                 return NotImplemented
-        return function(other, self) if swapped else function(self, other)
+        return function(self, other)
 
-    return operator
+    def reflected(self: Any, other: Any) -> Any:
+        other = _coerce(other, self)
+        return other if other is NotImplemented or type(other) is AbstractTensor else function(other, self)
+
+    return reflected if swapped else operator
 
 
 def _symbolic_binary(function: Callable[..., Any], swapped: bool) -> Callable[..., Any]:

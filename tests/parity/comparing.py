@@ -1,0 +1,104 @@
+"""What differs between two outcomes.
+
+The rule for dtypes: they are equal, but where Keras gives PyTorch's int64 we give int32, Keras's default integer (and
+what its symbolic rule and its other backends give), unless an argument brought 64 bits; and Python's numbers need only
+be numbers. A gradient has the dtype of its argument.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from parity.drawing import BFLOAT16, is_float
+from parity.running import flatten
+
+# How far values may be apart, as a part of the largest one.
+TOLERANCE = {"float64": 1e-9, "complex128": 1e-9, "float32": 2e-5, "complex64": 2e-5, "float16": 4e-3, "bfloat16": 3e-2}
+WIDE = ("int64", "uint32", "uint64")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One aspect in which the sides differ: error, keras_error, structure, shape, dtype, value or gradient."""
+
+    aspect: str
+    text: str
+
+    def __str__(self):
+        return f"{self.aspect}: {self.text}"
+
+
+def differences(ours, theirs, given, compare=("value", "dtype", "gradient"), tolerance=1.0):
+    """All differences of two outcomes of the same call."""
+    if theirs.error is not None:
+        mine = "" if ours.error is None else f"; ours {_short(ours.error)}"
+        return [Difference("keras_error", _short(theirs.error) + mine)]
+    if ours.error is not None:
+        return [Difference("error", _short(ours.error))]
+    if len(ours.leaves) != len(theirs.leaves):
+        return [Difference("structure", f"{len(ours.leaves)} results, Keras {len(theirs.leaves)}")]
+    found = []
+    arguments = flatten([*given.args, *given.kwargs.values()])
+    arrays = [x for x in arguments if isinstance(x, np.ndarray)]
+    wide = any(x.dtype.name in WIDE for x in arrays) or any(x in WIDE for x in arguments if isinstance(x, str))
+    short = [x.dtype.name for x in arrays if x.dtype.name in ("float16", "bfloat16")]
+    for i, (x, y) in enumerate(zip(ours.leaves, theirs.leaves, strict=True)):
+        where = f"result {i}: " if len(ours.leaves) > 1 else ""
+        if np.shape(x) != np.shape(y):
+            found.append(Difference("shape", f"{where}{np.shape(x)}, Keras {np.shape(y)}"))
+            continue
+        if "dtype" in compare and (text := _dtypes(x, y, wide)):
+            found.append(Difference("dtype", where + text))
+        if "value" in compare and (text := unequal(x, y, tolerance, short)):
+            found.append(Difference("value", where + text))
+    if "gradient" in compare:
+        sources = [x for x in arrays if is_float(x.dtype)]
+        for i, (x, y, source) in enumerate(zip(ours.gradients, theirs.gradients, sources, strict=True)):
+            where = f"argument {i}: " if len(sources) > 1 else ""
+            if x.dtype != source.dtype:
+                found.append(Difference("gradient", f"{where}{x.dtype}, the argument is {source.dtype}"))
+            elif not short and (text := unequal(x, y, 3 * tolerance)):
+                found.append(Difference("gradient", where + text))
+    return found
+
+
+def _short(error):
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0][:200]}"
+
+
+def _dtypes(x, y, wide):
+    if not hasattr(x, "dtype") or not hasattr(y, "dtype"):
+        same = type(x) is type(y) or (isinstance(x, (int, np.integer)) and isinstance(y, (int, np.integer)))
+        return "" if same else f"{type(x).__name__}, Keras {type(y).__name__}"
+    if x.dtype == y.dtype or (x.dtype == "int32" and y.dtype == "int64" and not wide):
+        return ""
+    return f"{x.dtype.name}, Keras {y.dtype.name}"
+
+
+def unequal(x, y, tolerance=1.0, short=()):
+    """Where values of one shape are further apart than their dtypes explain; "" if nowhere.
+
+    `short`: the names of dtypes with 16 bits among the arguments, which bound what can be expected of any result.
+    """
+    x, y = np.asarray(x), np.asarray(y)
+    exact = not any(is_float(z.dtype) or z.dtype.kind == "c" for z in (x, y))
+    bound = 0.0 if exact else tolerance * max(TOLERANCE.get(z, 0.0) for z in (x.dtype.name, y.dtype.name, *short))
+    a, b = _wide(x), _wide(y)
+    with np.errstate(all="ignore"):
+        finite = np.isfinite(a) & np.isfinite(b)
+        scale = np.abs(b[finite]).max(initial=0.0)
+        same = (
+            (a == b) | (np.isnan(a) & np.isnan(b)) | (finite & (np.abs(a - b) <= bound * np.maximum(np.abs(b), scale)))
+        )
+    if same.all():
+        return ""
+    at = tuple(int(i[0]) for i in np.nonzero(~np.atleast_1d(same)))
+    ours, theirs = np.atleast_1d(a)[at], np.atleast_1d(b)[at]
+    return f"{ours!r}, Keras {theirs!r} at {list(at)}; {(~same).sum()} of {same.size} differ"
+
+
+def _wide(x):
+    if x.dtype == BFLOAT16:
+        return x.astype("float64")
+    return x.astype("complex128" if x.dtype.kind == "c" else "float64")

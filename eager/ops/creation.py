@@ -51,10 +51,15 @@ def ones_like(x: TensorLike, dtype: Any = None) -> Any:
 
 
 def full(shape: Sequence[Any] | int, fill_value: Any, dtype: Any = None) -> Any:
-    """A tensor filled with one value; the dtype is the value's if None."""
+    """A tensor filled with one value, or with one that broadcasts to the shape; float32 if no dtype is given.
+
+    >>> full((2, 2), 3)
+    Tensor([[3., 3.],
+            [3., 3.]], shape=(2, 2), dtype=float32)
+    """
     sizes = (shape,) if isinstance(shape, int) else tuple(shape)
     value = fill_value if isinstance(fill_value, Operand) else to_array(fill_value, dtype)
-    value = value if dtype is None else cast(value, dtype=dtype)
+    value = elementwise.cast_like(value, dtypes.dtype(dtype))
     if dimensions.known(sizes) and not isinstance(value, Operand):
         return wrap(np.full(sizes, value))
     if not isinstance(value, Operand):

@@ -259,6 +259,34 @@ def test_the_value_of_full_like_has_a_gradient():
     assert float(first) == 6.0 and second.tolist() == [2.0] * 3 and second.dtype == "float64"
 
 
+def test_the_ends_of_linspace_have_a_gradient():
+    start, stop = Variable([[1.0], [2.0]]), Variable([4.0, 5.0, 0.5])
+    with GradientTape() as tape:
+        y, step = ops.linspace(start, stop, 3, endpoint=False, retstep=True, axis=-2)
+    assert y.dtype == "float32" and step.shape == (2, 3)
+    expected = np.linspace(start.numpy(), stop.numpy(), 3, endpoint=False, axis=-2)
+    np.testing.assert_allclose(y, expected, rtol=1e-6)
+    weights = np.random.default_rng(0).normal(size=(2, 3, 3)).astype("float32")
+    first, last = tape.gradient(y, [start, stop], output_gradients=weights)
+    part = np.array([0, 1 / 3, 2 / 3])[:, None]
+    np.testing.assert_allclose(first, (weights * (1 - part)).sum((1, 2))[:, None], rtol=1e-5)
+    np.testing.assert_allclose(last, (weights * part).sum((0, 1)), rtol=1e-5)
+    assert ops.linspace(Tensor(0.1), 0.7, 4).tolist()[-1] == np.float32(0.7)
+    assert ops.linspace(Tensor(1, "int32"), 2, 3).dtype == "float32"
+    assert ops.linspace(Tensor(1.0), np.float64(2), 3).dtype == "float64"
+    assert ops.linspace(Tensor(1.0), 2, 3, dtype="float16").dtype == "float16"
+    assert np.isnan(ops.linspace(Tensor(1.0), 2, 1, retstep=True)[1])
+    with pytest.raises(ValueError, match=r"axis: expected an integer in \[-1, 1\) for 1 axes, got 1"):
+        ops.linspace(Tensor(1.0), 2, 3, axis=1)
+
+
+def test_full_is_float32_if_nothing_else_is_asked_for():
+    for value in (2, 2.5, True, np.int64(2), Tensor(2, "int32"), [1, 2, 3]):
+        assert ops.full((2, 3), value).dtype == "float32"
+    assert ops.full((2,), 7, "int32").tolist() == [7, 7]
+    assert ops.full(2, 1.5, "bool").tolist() == [True, True]
+
+
 @pytest.mark.parametrize(
     ("call", "name"),
     [

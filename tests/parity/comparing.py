@@ -59,6 +59,9 @@ def differences(ours, theirs, given, compare=("value", "dtype", "gradient"), tol
                 found.append(Difference("gradient", f"{where}{x.dtype}, the argument is {source.dtype}"))
             elif not short and (text := unequal(x, y, 3 * tolerance)):
                 found.append(Difference("gradient", where + text))
+        for i, (x, y) in enumerate(zip(ours.of_weights, theirs.of_weights, strict=True)):
+            if text := unequal(x, y, 3 * tolerance):
+                found.append(Difference("gradient", f"weight {i}: {text}"))
     return found
 
 

@@ -24,11 +24,12 @@ keras_dtypes.BIT64_TO_BIT32_DTYPE.clear()
 
 @dataclass
 class Outcome:
-    """What a call gave: the leaves of its result, and the gradients of its floating arguments; or the error."""
+    """What a call gave: the leaves of its result, the gradients of its floating arguments and of weights; or the error."""
 
     leaves: list[Any]
     gradients: list[Any] | None = None
     error: BaseException | None = None
+    of_weights: tuple[Any, ...] = ()
 
 
 def find(ops, name):
@@ -76,8 +77,8 @@ def from_torch(x):
     return x.float().numpy().astype(BFLOAT16) if x.dtype == torch.bfloat16 else x.numpy()
 
 
-def run_torch(function, given, gradient=True):
-    """A call on torch tensors, with the gradients that autograd gives."""
+def run_torch(function, given, gradient=True, weights=()):
+    """A call on torch tensors, with the gradients that autograd gives; of the weights (Keras's Variables) too."""
     sources = []
 
     def convert(x):
@@ -97,18 +98,19 @@ def run_torch(function, given, gradient=True):
             for x, w in zip(leaves, weights_of(values), strict=True)
             if isinstance(x, torch.Tensor) and x.requires_grad and not x.dtype.is_complex
         ]
-        found = [None] * len(sources)
-        if targets and sources:
-            outputs, weights = zip(*targets, strict=True)
-            found = torch.autograd.grad(outputs, sources, grad_outputs=weights, allow_unused=True)
-        gradients = [torch.zeros_like(x) if g is None else g for x, g in zip(sources, found, strict=True)]
-        return Outcome(values, [from_torch(g) for g in gradients])
+        wanted = [*sources, *[weight.value for weight in weights]]
+        found = [None] * len(wanted)
+        if targets and wanted:
+            outputs, sums = zip(*targets, strict=True)
+            found = torch.autograd.grad(outputs, wanted, grad_outputs=sums, allow_unused=True)
+        gradients = [from_torch(torch.zeros_like(x) if g is None else g) for x, g in zip(wanted, found, strict=True)]
+        return Outcome(values, gradients[: len(sources)], of_weights=tuple(gradients[len(sources) :]))
     except Exception as error:
         return Outcome([], error=error)
 
 
-def run_ours(function, given, gradient=True):
-    """A call on our tensors, with the gradients that a tape gives."""
+def run_ours(function, given, gradient=True, weights=()):
+    """A call on our tensors, with the gradients that a tape gives; of the weights (our Variables) too."""
     sources = []
 
     def convert(x):
@@ -130,11 +132,12 @@ def run_ours(function, given, gradient=True):
             for x, value, w in zip(leaves, values, weights_of(values), strict=True)
             if isinstance(x, eagerly.Tensor) and is_float(value.dtype)
         ]
-        found = [None] * len(sources)
-        if pairs and sources:
-            found = tape.gradient([x for x, _ in pairs], sources, output_gradients=[w for _, w in pairs])
-        gradients = [np.zeros_like(_array(x)) if g is None else _array(g) for x, g in zip(sources, found, strict=True)]
-        return Outcome(values, gradients)
+        wanted = [*sources, *weights]
+        found = [None] * len(wanted)
+        if pairs and wanted:
+            found = tape.gradient([x for x, _ in pairs], wanted, output_gradients=[w for _, w in pairs])
+        gradients = [np.zeros_like(_array(x)) if g is None else _array(g) for x, g in zip(wanted, found, strict=True)]
+        return Outcome(values, gradients[: len(sources)], of_weights=tuple(gradients[len(sources) :]))
     except Exception as error:
         return Outcome([], error=error)
 

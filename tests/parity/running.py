@@ -24,7 +24,7 @@ keras_dtypes.BIT64_TO_BIT32_DTYPE.clear()
 
 @dataclass
 class Outcome:
-    """What a call gave: the leaves of its result, the gradients of its floating arguments and of weights; or the error."""
+    """What a call gave: the leaves of its result, the gradients of floating arguments and of weights; or the error."""
 
     leaves: list[Any]
     gradients: list[Any] | None = None

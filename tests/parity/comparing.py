@@ -85,6 +85,8 @@ def unequal(x, y, tolerance=1.0, short=()):
     `short`: the names of dtypes with 16 bits among the arguments, which bound what can be expected of any result.
     """
     x, y = np.asarray(x), np.asarray(y)
+    if x.dtype.kind == "U" or y.dtype.kind == "U":
+        return "" if np.array_equal(x, y) else f"{x}, Keras {y}"
     exact = not any(is_float(z.dtype) or z.dtype.kind == "c" for z in (x, y))
     bound = 0.0 if exact else tolerance * max(TOLERANCE.get(z, 0.0) for z in (x.dtype.name, y.dtype.name, *short))
     a, b = _wide(x), _wide(y)

@@ -47,37 +47,94 @@ def _single_channel(given):
 
 
 def _two_axes_left(given):
-    return given.args[0].ndim == 3 and isinstance(given.kwargs["axis"], int)
+    axis = given.kwargs["axis"]
+    return given.args[0].ndim == 3 and axis is not None and np.size(axis) == 1
+
+
+def _is(*names):
+    return lambda given: given.dtype in names
+
+
+def _any_of(*names):
+    return lambda given: any(x.dtype.name in names for x in _arrays(given))
+
+
+def _number_beside(given):
+    return any(isinstance(x, (int, float)) for x in given.args)
+
+
+def _cubic(given):
+    return given.kwargs.get("interpolation") == "bicubic"
+
+
+def _whole_to_bfloat16(given):
+    return given.args[0].dtype.kind in "iu" and given.args[1] == "bfloat16"
+
+
+def _same(given):
+    return given.kwargs.get("padding") == "same"
 
 
 KEEPS = Known(
     "shape", "Keras on PyTorch forgets keepdims where axis is None; its symbolic rule keeps them", _whole_kept
 )
 KERNEL = Known("keras_error", "PyTorch cannot give the gradient of some kernels with one channel", _single_channel)
+UNSIGNED = Known("dtype", "sums of uint8 are uint32, as Keras's on JAX; PyTorch cannot add those", _is("uint8"))
+OF_INT64 = Known("dtype", "float32 of int64, as of any integer; a few of Keras's alone give float64", _any_of("int64"))
+WEAK = Known(
+    "dtype", "Keras makes float32 of Python's numbers for PyTorch; its symbolic rule has them weak", _number_beside
+)
+NAN = Known("value", "PyTorch gives 0 for NaN, where NumPy and Keras's other backends give NaN", _has_nan)
+POOL = "Keras on PyTorch averages over copies of the border, where its other backends leave them out"
+SCAN = "Keras on PyTorch puts the results into arrays of float32"
 
 KNOWN: dict[str, list[Known]] = {
-    "sign": [Known("value", "PyTorch's sign of NaN is 0; it is NaN in NumPy and on Keras's other backends", _has_nan)],
+    "sign": [NAN],
+    "heaviside": [NAN, WEAK],
+    **{name: [OF_INT64] for name in ("cbrt", "deg2rad", "rad2deg")},
+    "hypot": [OF_INT64, WEAK],
+    **{name: [WEAK] for name in ("arctan2", "logaddexp", "logaddexp2")},
+    "i0": [OF_INT64, Known("value", "PyTorch gives NaN at infinity, where it is infinity", _has_nan)],
+    "ldexp": [Known("gradient", "PyTorch takes 2 to a negative integer for 0 in the gradient")],
     "clip": [
-        Known("dtype", "Keras makes int32 of Python's integers for PyTorch; its symbolic rule keeps x's dtype", _small)
+        Known("dtype", "Keras makes int32 of Python's integers for PyTorch, but not in its symbolic rule", _small)
     ],
     "power": [Known("keras_error", "PyTorch has no gradient of a power with truth values", _has_truth)],
-    "sum": [
-        KEEPS,
-        Known(
-            "dtype",
-            "sums of uint8 are uint32, as Keras's on JAX; PyTorch has no such sums",
-            lambda g: g.dtype == "uint8",
-        ),
+    **{name: [KEEPS, UNSIGNED] for name in ("sum", "prod", "nanprod")},
+    **{name: [KEEPS] for name in ("max", "min", "amax", "amin", "ptp")},
+    "nansum": [UNSIGNED],
+    "nanmean": [Known("gradient", "nothing but NaN: the mean of nothing has no gradient here, and NaN in PyTorch")],
+    "nanstd": [Known("gradient", "no variance: the gradient is 0, as PyTorch's own of std, but NaN in Keras's nanstd")],
+    "segment_min": [
+        Known("value", "Keras on PyTorch takes infinity for the largest int32, and gets the smallest", _is("int32"))
     ],
-    "max": [KEEPS],
-    "min": [KEEPS],
     "count_nonzero": [
         Known(aspect, "Keras on PyTorch transposes what is left of three axes", _two_axes_left)
         for aspect in ("shape", "value")
     ],
-    "hard_sigmoid": [
-        Known("gradient", "PyTorch holds the slope of 1/6 in 32 bits", lambda g: g.dtype == "float64"),
+    "saturate_cast": [
+        Known(
+            "value", "Keras takes bfloat16's limits into integers, where they are beyond all bounds", _whole_to_bfloat16
+        ),
+    ],
+    "size": [
+        Known("dtype", "int32, as Keras's symbolic rule; on PyTorch it makes a tensor of the shape", lambda g: True),
+    ],
+    "hard_sigmoid": [Known("gradient", "PyTorch holds the slope of 1/6 in 32 bits", _is("float64"))],
+    "squareplus": [Known("value", "Keras squares large numbers beyond all bounds", _has_nan)],
+    "sparsemax": [
+        Known(aspect, "Keras adds up sums (Martins & Astudillo 2016, Alg. 1 takes one); its results do not sum to 1")
+        for aspect in ("value", "gradient")
     ],
     "conv": [KERNEL],
     "conv_transpose": [KERNEL],
+    "average_pool": [Known(aspect, POOL, _same) for aspect in ("value", "gradient")],
+    "image.resize": [
+        Known(aspect, "Keys's cubic has -1/2, as on Keras's other backends; PyTorch's -3/4 without antialias", _cubic)
+        for aspect in ("value", "gradient")
+    ],
+    "associative_scan": [
+        Known("dtype", SCAN, lambda given: given.dtype != "float32"),
+        Known("gradient", SCAN, _is("float64")),
+    ],
 }

@@ -6,7 +6,7 @@ from parity.forms import unary
 KINDS = (*FLOATS, *SHORT)
 
 
-def shifted(**options):
+def shifted(tolerance=1.0, **options):
     """Rows of a function with options, drawn from those given; at the corners with none."""
 
     def draw(d):
@@ -14,7 +14,7 @@ def shifted(**options):
             d.array(d.shape(), -3, 3), **d.maybe(**{name: d.pick(*values) for name, values in options.items()})
         )
 
-    return [Row(draw, dtypes=KINDS, draws=6), *unary(-3, 3, dtypes=FLOATS)[1:]]
+    return [Row(draw, dtypes=KINDS, draws=6, tolerance=tolerance), *unary(-3, 3, dtypes=FLOATS)[1:]]
 
 
 def along_an_axis(d):
@@ -44,7 +44,7 @@ ROWS = {
     "gelu": shifted(approximate=(True, False)),
     "hard_shrink": shifted(threshold=(0.25, 1.0)),
     "soft_shrink": shifted(threshold=(0.25, 1.0)),
-    "squareplus": shifted(b=(1, 4.5)),
+    "squareplus": shifted(b=(1, 4.5), tolerance=4),
     "threshold": [
         Row(lambda d: given(d.array(d.shape(), -3, 3), d.pick(0.5, -1.0), d.pick(0.0, 7.0)), dtypes=KINDS, draws=6)
     ],

@@ -22,9 +22,10 @@ def bits(*extra):
     own = (*WHOLE, *extra)
 
     def mixed(d):
-        shape = d.shape()
+        shape = d.shape(1)
         kinds = (*own, "int16")
-        return given(d.array(shape, -9, 9, d.pick(*kinds)), d.array(d.broadcastable(shape), -9, 9, d.pick(*kinds)))
+        other = d.broadcastable(shape) or (1,)
+        return given(d.array(shape, -9, 9, d.pick(*kinds)), d.array(other, -9, 9, d.pick(*kinds)))
 
     return [Row(whole(), dtypes=own, draws=3), Row(mixed, dtypes=("int32",), draws=9)]
 

@@ -82,6 +82,15 @@ def moved(d):
     return given(x, turn, **chosen, fill_mode=d.pick("constant", "nearest", "reflect", "wrap", "mirror"), **options)
 
 
+def affine(ops, x, by, **options):
+    """An affine map, whose last two numbers Keras ignores, but not in the gradient.
+
+    The product is there because Keras changes the transform in its place, which PyTorch forbids for what it
+    differentiates.
+    """
+    return ops.image.affine_transform(x, ops.concatenate([by[..., :6] * 1.0, by[..., 6:] * 0.0], axis=-1), **options)
+
+
 def projected(d):
     """An image, and where its corners go."""
     x, options = picture(d, d.size(1, 2), sizes=(5, 6))
@@ -101,9 +110,14 @@ def sampled(d):
 
 
 def blurred(d):
-    """An image, and a bell to smooth it with."""
+    """An image, and a bell to smooth it with.
+
+    The layout is always named, and the kernel square: without a name Keras on PyTorch takes the channels to be first,
+    and it pads by the height on all sides.
+    """
     x, options = picture(d)
-    return given(x, **d.maybe(kernel_size=d.pick((3, 5), (5, 3)), sigma=d.pick((0.5, 2.0), (1.0, 1.0))), **options)
+    options = {"data_format": "channels_last", **options}
+    return given(x, **d.maybe(kernel_size=d.pick((5, 5), (3, 3)), sigma=d.pick((0.5, 2.0), (1.0, 1.0))), **options)
 
 
 def scaled(d):
@@ -111,7 +125,7 @@ def scaled(d):
     method = d.pick("linear", "bilinear", "cubic", "lanczos3", "lanczos5")
     x = d.array((5, 6, 2))
     size = (d.size(3, 8), d.size(3, 8), 2)
-    scale, shift = d.array((2,), 0.5, 2, dtype="float32"), d.array((2,), -1, 1, dtype="float32")
+    scale, shift = d.array((2,), 0.5, 2), d.array((2,), -1, 1)
     return given(x, size, scale, shift, (0, 1), method, antialias=d.flip())
 
 
@@ -141,16 +155,8 @@ ROWS = {
     "image.extract_patches_3d": [Row(patched(3), draws=8)],
     "image.crop_images": [Row(framed(True), dtypes=COLORS, draws=6)],
     "image.pad_images": [Row(framed(False), dtypes=COLORS, draws=6)],
-    "image.affine_transform": [
-        # Keras changes the transform in its place, which PyTorch forbids for what is differentiated; hence the product.
-        Row(
-            moved,
-            lambda ops, x, by, **options: ops.image.affine_transform(x, by * 1.0, **options),
-            draws=24,
-            tolerance=100,
-        ),
-    ],
-    "image.perspective_transform": [Row(projected, draws=16, tolerance=100)],
+    "image.affine_transform": [Row(moved, affine, draws=24, tolerance=100)],
+    "image.perspective_transform": [Row(projected, dtypes=("float32",), draws=24, tolerance=100)],
     "image.map_coordinates": [Row(sampled, draws=30), Row(sampled, dtypes=("int32", "uint8"), draws=8)],
     "image.gaussian_blur": [Row(blurred, draws=10)],
     "image.elastic_transform": [

@@ -46,12 +46,10 @@ def holes_along(d):
 
 
 def weighted(d):
-    """A mean with weights: of the array's shape, or one for each entry of an axis."""
-    shape = d.shape(1, 3)
-    if d.flip():
-        return given(d.array(shape), axis=None, weights=d.array(shape, 0.2, 2, away=0.2))
-    axis = -1
-    return given(d.array(shape), axis=axis, weights=d.array((shape[-1],), 0.2, 2, away=0.2))
+    """A mean along the last axis with weights: of the array's shape, or one for each entry of the axis."""
+    shape = d.shape(1, 3, least=2)
+    weights = d.array(d.pick(shape, shape[-1:]), 0.2, 2, away=0.2)
+    return given(d.array(shape), axis=None if len(shape) == 1 and d.flip() else -1, weights=weights)
 
 
 def points(scale):

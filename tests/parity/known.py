@@ -67,8 +67,8 @@ def _cubic(given):
     return given.kwargs.get("interpolation") == "bicubic"
 
 
-def _whole_to_bfloat16(given):
-    return given.args[0].dtype.kind in "iu" and given.args[1] == "bfloat16"
+def _whole_to_float(given):
+    return given.args[0].dtype.kind in "iu" and given.args[1] in ("bfloat16", "float64")
 
 
 def _same(given):
@@ -102,7 +102,7 @@ KNOWN: dict[str, list[Known]] = {
     "power": [Known("keras_error", "PyTorch has no gradient of a power with truth values", _has_truth)],
     **{name: [KEEPS, UNSIGNED] for name in ("sum", "prod", "nanprod")},
     **{name: [KEEPS] for name in ("max", "min", "amax", "amin", "ptp")},
-    "nansum": [UNSIGNED],
+    **{name: [UNSIGNED] for name in ("nansum", "trace")},
     "nanmean": [Known("gradient", "nothing but NaN: the mean of nothing has no gradient here, and NaN in PyTorch")],
     "nanstd": [Known("gradient", "no variance: the gradient is 0, as PyTorch's own of std, but NaN in Keras's nanstd")],
     "segment_min": [
@@ -113,9 +113,7 @@ KNOWN: dict[str, list[Known]] = {
         for aspect in ("shape", "value")
     ],
     "saturate_cast": [
-        Known(
-            "value", "Keras takes bfloat16's limits into integers, where they are beyond all bounds", _whole_to_bfloat16
-        ),
+        Known("value", "Keras takes a float's limits into integers, where they are beyond all bounds", _whole_to_float),
     ],
     "size": [
         Known("dtype", "int32, as Keras's symbolic rule; on PyTorch it makes a tensor of the shape", lambda g: True),
@@ -138,3 +136,8 @@ KNOWN: dict[str, list[Known]] = {
         Known("gradient", SCAN, _is("float64")),
     ],
 }
+
+
+def known(name, given, difference):
+    """Whether the list explains a difference that a call of the operation shows."""
+    return any(entry.aspect == difference.aspect and entry.when(given) for entry in KNOWN.get(name, ()))

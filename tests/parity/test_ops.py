@@ -9,7 +9,7 @@ import pytest
 from eagerly import ops as our_ops
 from parity.comparing import differences
 from parity.drawing import Draw
-from parity.known import KNOWN
+from parity.known import KNOWN, known
 from parity.rows import ROWS
 from parity.running import find, run_row
 
@@ -34,11 +34,6 @@ def found_by(name):
             ours, theirs = run_row(name, row, given)
             for difference in differences(ours, theirs, given, row.compare, row.tolerance):
                 yield given, difference
-
-
-def known(name, given, difference):
-    """Whether the list of meant differences explains this one."""
-    return any(entry.aspect == difference.aspect and entry.when(given) for entry in KNOWN.get(name, ()))
 
 
 def test_every_operation_has_a_row():

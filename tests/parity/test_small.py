@@ -14,6 +14,7 @@ import eagerly
 from eagerly import activations, constraints, dtypes, initializers, random, regularizers
 from parity.comparing import differences, unequal
 from parity.drawing import FLOATS, SHORT, Draw, given
+from parity.known import known
 from parity.running import NARROWED, from_torch, run_ours, run_torch, to_torch
 
 DRAWS = 6
@@ -51,10 +52,8 @@ def test_an_activation_is_keras(name):
         chosen = {key: d.pick(*values) for key, values in OPTIONS.get(name, {}).items()}
         call = given(d.array((4, 2, 6), -3, 3), **d.maybe(**chosen), **NEEDED.get(name, {}))
         slope_of_a_sixth = 100 if name == "hard_sigmoid" else 1  # PyTorch has it in 32 bits
-        new += [
-            f"{name}{call}\n    {text}"
-            for text in differences(run_ours(ours, call), run_torch(theirs, call), call, tolerance=slope_of_a_sixth)
-        ]
+        found = differences(run_ours(ours, call), run_torch(theirs, call), call, tolerance=slope_of_a_sixth)
+        new += [f"{name}{call}\n    {text}" for text in found if not known(name, call, text)]
     assert not new, f"{len(new)} differences\n" + "\n".join(new[:8])
 
 

@@ -83,21 +83,4 @@ ROWS = {
         Row(lambda d: given(d.truth(d.shape(1))), lambda ops, x: list(ops.where(x)), dtypes=("bool",), draws=8),
         Row(lambda d: given(d.integers(d.shape(1), -1, 2)), lambda ops, x: list(ops.where(x)), dtypes=("int32",)),
     ],
-    "polar": [
-        Row(
-            lambda d: given(d.array((2, 3), 0.1, 2), d.array((2, 3))),
-            lambda ops, r, phi: [ops.real(ops.polar(r, phi)), ops.imag(ops.polar(r, phi))],
-        ),
-        Row(lambda d: given(d.array((2, 3), 0.1, 2), d.array((2, 3))), compare=("value", "dtype")),
-    ],
-    "view_as_complex": [
-        Row(
-            lambda d: given(d.array((2, 3, 2))),
-            lambda ops, x: [ops.real(ops.view_as_complex(x)), ops.imag(ops.view_as_complex(x))],
-        ),
-        Row(lambda d: given(d.array((*d.shape(), 2))), compare=("value", "dtype")),
-    ],
-    "view_as_real": [
-        Row(lambda d: given(d.array((2, 3, 2))), lambda ops, x: ops.view_as_real(ops.view_as_complex(x))),
-    ],
 }

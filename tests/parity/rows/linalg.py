@@ -174,8 +174,12 @@ ROWS = {
         Row(lambda d: given(definite(d), **d.maybe(upper=True)), of_definite(lambda ops, x, **k: ops.cholesky(x, **k)))
     ],
     "cholesky_inverse": [
-        Row(lambda d: given(np.linalg.cholesky(definite(d)))),
-        Row(lambda d: given(np.swapaxes(np.linalg.cholesky(definite(d)), -1, -2), upper=True)),
+        # PyTorch gives a gradient to the half that is not read.
+        Row(lambda d: given(np.linalg.cholesky(definite(d))), lambda ops, x: ops.cholesky_inverse(ops.tril(x))),
+        Row(
+            lambda d: given(np.swapaxes(np.linalg.cholesky(definite(d)), -1, -2)),
+            lambda ops, x: ops.cholesky_inverse(ops.triu(x), upper=True),
+        ),
     ],
     "eigh": [Row(lambda d: given(definite(d)), of_definite(eigen), tolerance=10)],
     "eig": [Row(lambda d: given(square(d)[..., :, :]), general, compare=("value",), tolerance=10)],
@@ -227,7 +231,7 @@ ROWS = {
     ],
     "istft": [
         Row(lambda d: given(d.array((24,)), 8, d.pick(2, 4), **d.maybe(window="hamming")), back_again),
-        Row(lambda d: given(spectrum(d, (5, 5)), 8, 2, 8, **d.maybe(length=13))),
+        Row(lambda d: given(spectrum(d, (5, 5)), 8, 2, 8, **d.maybe(length=7))),
         Row(lambda d: given(spectrum(d, (5, 5)), 6, 2, 8)),
     ],
 }

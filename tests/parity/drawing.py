@@ -117,6 +117,14 @@ class Draw:
             values = np.where(values < 0, np.minimum(values, -away), np.maximum(values, away))
         return values.astype(dtype)
 
+    def grid(self, shape, low=-2.0, high=2.0, away=0.0):
+        """Multiples of a half: ties, and the places where a function has a corner."""
+        x = self.array(shape, low, high, away=away)
+        if x.dtype.kind in "biu":
+            return x
+        halves = (np.round(x.astype("float64") * 2) / 2).clip(low, high)
+        return np.where((halves == 0) & (away > 0), 0.5, halves).astype(x.dtype)
+
     def distinct(self, shape, low=-2.0, high=2.0, dtype=None):
         """Values of which no two are equal, a step apart; whole numbers around 0 for integers."""
         dtype = self.own(dtype)

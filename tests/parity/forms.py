@@ -1,5 +1,7 @@
 """Forms that many rows have: one array, two that broadcast, a reduction."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from parity.drawing import ALL, FLOATS, MIXED, NUMBERS, Row, given
@@ -20,6 +22,7 @@ def one(low=-2.0, high=2.0, away=0.0, **options):
 def unary(low=-2.0, high=2.0, dtypes=ALL, away=0.0, corners=True):
     """Rows of an elementwise function: values and gradients, then the values at the corners."""
     rows = [Row(one(low, high, away), dtypes=dtypes, draws=3)]
+    rows.append(Row(lambda d: given(d.grid((5,), low, high, away)), dtypes=("float64",), draws=6))
     if corners:
         rows.append(Row(lambda d: given(edges(d)), compare=("value", "dtype"), draws=1))
     return rows
@@ -52,6 +55,10 @@ def corners_of_two(d):
 def binary(low=-3.0, high=3.0, dtypes=MIXED, away=0.0, corners=True, compare=("value", "dtype", "gradient")):
     """Rows of an elementwise function of two arguments."""
     rows = [Row(pair(low, high, away), dtypes=dtypes, draws=3, compare=compare)]
+    ties = Row(
+        lambda d: given(d.grid((4,), low, high, away), d.grid((4,), low, high, away)), dtypes=("float64",), draws=6
+    )
+    rows.append(replace(ties, compare=compare))
     if corners:
         rows.append(Row(corners_of_two, compare=("value", "dtype"), draws=1))
     return rows

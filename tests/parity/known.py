@@ -91,7 +91,8 @@ SCAN = "Keras on PyTorch puts the results into arrays of float32"
 KNOWN: dict[str, list[Known]] = {
     "sign": [NAN],
     "heaviside": [NAN, WEAK],
-    **{name: [OF_INT64] for name in ("cbrt", "deg2rad", "rad2deg")},
+    **{name: [OF_INT64] for name in ("deg2rad", "rad2deg")},
+    "cbrt": [OF_INT64, Known("gradient", "infinite at 0, where Keras on PyTorch has infinity times 0", _is("float64"))],
     "hypot": [OF_INT64, WEAK],
     **{name: [WEAK] for name in ("arctan2", "logaddexp", "logaddexp2")},
     "i0": [OF_INT64, Known("value", "PyTorch gives NaN at infinity, where it is infinity", _has_nan)],

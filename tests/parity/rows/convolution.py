@@ -131,7 +131,14 @@ ROWS = {
     "depthwise_conv": [Row(depthwise(1, False), draws=12), Row(depthwise(2, False), draws=20)],
     "separable_conv": [Row(depthwise(1, True), draws=12), Row(depthwise(2, True), draws=20)],
     "conv_transpose": [Row(transposed(1), draws=30), Row(transposed(2), draws=30), Row(transposed(3), draws=10)],
-    "max_pool": [Row(pooled(1), draws=20), Row(pooled(2), dtypes=SHORT_TOO, draws=20), Row(pooled(3), draws=8)],
+    "max_pool": [
+        Row(
+            lambda d: given(d.grid((1, 6, 6, 2), -1, 1), 3, d.size(1, 2), d.pick("valid", "same")), dtypes=("float64",)
+        ),
+        Row(pooled(1), draws=20),
+        Row(pooled(2), dtypes=SHORT_TOO, draws=20),
+        Row(pooled(3), draws=8),
+    ],
     "average_pool": [Row(pooled(1), draws=20), Row(pooled(2), dtypes=SHORT_TOO, draws=20), Row(pooled(3), draws=8)],
     "adaptive_max_pool": [Row(adapted(space), draws=8) for space in (1, 2, 3)],
     "adaptive_average_pool": [Row(adapted(space), draws=8) for space in (1, 2, 3)],

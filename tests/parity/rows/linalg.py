@@ -210,7 +210,16 @@ ROWS = {
         Row(lambda d: given(d.array((3, 4)) * np.float32(d.pick(0, 1))), compare=NO_GRADIENT),
         Row(lambda d: given(np.outer(d.array((3,)), d.array((3,))), **d.maybe(tol=0.1)), compare=NO_GRADIENT),
     ],
-    "norm": [Row(normed, draws=30), Row(normed, dtypes=("int32", "float16", "bfloat16"))],
+    "norm": [
+        Row(
+            lambda d: given(d.grid((3, 2), -1, 1), ord=d.pick(1, 2, 3, np.inf, -np.inf), axis=-1),
+            dtypes=("float64",),
+            draws=9,
+        ),
+        Row(lambda d: given(d.grid((3, 2), -1, 1) * 0, axis=d.pick(None, 0)), dtypes=("float64",)),
+        Row(normed, draws=30),
+        Row(normed, dtypes=("int32", "float16", "bfloat16")),
+    ],
     "jvp": [
         Row(lambda d: given(d.array((3,)), d.array((3,))), lambda ops, x, t: ops.jvp(ops.sin, (x,), (t,))),
         Row(

@@ -28,6 +28,16 @@ def extreme(d):
     return given(d.distinct(shape), **options, initial=d.pick(None, 0, 1, 0.5))
 
 
+def tied(several=True):
+    """A row of an array in which many are equal: who gets the gradient, and whose index it is."""
+
+    def draw(d):
+        shape, options = d.reduction(several)
+        return given(d.grid(shape, -1, 1), **options)
+
+    return Row(draw, dtypes=("float64",), draws=12)
+
+
 def along(d):
     """Accumulation along an axis, into the own dtype or another."""
     shape = d.shape(1, 3)
@@ -87,23 +97,29 @@ def segments(d):
 
 
 ROWS = {
-    **{name: [reduction()] for name in ("sum", "mean", "std", "var", "all", "any", "amax", "amin")},
-    "prod": [reduction(), Row(into, dtypes=ALL, compare=NO_GRADIENT)],
-    **{name: [reduction(distinct=True), Row(extreme, dtypes=REALS, draws=12)] for name in ("max", "min")},
-    "ptp": [reduction(NUMBERS, distinct=True)],
-    "median": [reduction(distinct=True)],
+    **{name: [reduction()] for name in ("sum", "mean", "var", "all", "any")},
+    **{name: [reduction(), tied()] for name in ("std", "amax", "amin")},
+    "prod": [reduction(), tied(), Row(into, dtypes=ALL, compare=NO_GRADIENT)],
+    **{name: [reduction(distinct=True), tied(), Row(extreme, dtypes=REALS, draws=12)] for name in ("max", "min")},
+    "ptp": [reduction(NUMBERS, distinct=True), tied()],
+    "median": [reduction(distinct=True), tied()],
     "count_nonzero": [reduction(keepdims=False, compare=NO_GRADIENT)],
     "average": [reduction(keepdims=False), Row(weighted, dtypes=(*FLOATS, "int32", "mixed"), draws=8)],
-    "argmax": [reduction(**INDEX), reduction(several=False, compare=NO_GRADIENT)],
-    "argmin": [reduction(**INDEX), reduction(several=False, compare=NO_GRADIENT)],
+    "argmax": [reduction(**INDEX), tied(several=False), reduction(several=False, compare=NO_GRADIENT)],
+    "argmin": [reduction(**INDEX), tied(several=False), reduction(several=False, compare=NO_GRADIENT)],
     **{
         name: [reduction(**INDEX), with_holes(several=False, compare=NO_GRADIENT)]
         for name in ("nanargmax", "nanargmin")
     },
-    **{name: [with_holes(), reduction(distinct=True)] for name in ("nanmax", "nanmin", "nanmean", "nansum", "nanprod")},
+    **{name: [with_holes(), reduction(distinct=True)] for name in ("nanmean", "nansum")},
+    **{name: [with_holes(), reduction(distinct=True), tied()] for name in ("nanmax", "nanmin", "nanprod")},
     **{name: [with_holes(), reduction(distinct=True)] for name in ("nanvar", "nanstd", "nanmedian")},
     "cumsum": [Row(along, dtypes=ALL), Row(into, dtypes=ALL, compare=NO_GRADIENT)],
-    "cumprod": [Row(along, dtypes=ALL), Row(into, dtypes=ALL, compare=NO_GRADIENT)],
+    "cumprod": [
+        Row(lambda d: given(d.grid((2, 5), -1, 1), axis=-1), dtypes=("float64",)),
+        Row(along, dtypes=ALL),
+        Row(into, dtypes=ALL, compare=NO_GRADIENT),
+    ],
     "nancumsum": [Row(holes_along, draws=8), Row(along, dtypes=ALL), Row(into, compare=NO_GRADIENT)],
     "nancumprod": [Row(holes_along, draws=8), Row(along, dtypes=ALL), Row(into, compare=NO_GRADIENT)],
     "quantile": [Row(points(1), dtypes=REALS, draws=10)],
@@ -142,9 +158,14 @@ ROWS = {
         f"segment_{kind}": [Row(segments, dtypes=("float32", "int32"), draws=8)]
         for kind in ("sum", "max", "min", "prod")
     },
-    "top_k": [Row(lambda d: given(d.distinct((*d.shape(0, 2), 5)), d.size(1, 5)), dtypes=REALS)],
+    "top_k": [
+        Row(lambda d: given(d.distinct((*d.shape(0, 2), 5)), d.size(1, 5)), dtypes=REALS),
+    ],
     "in_top_k": [Row(lambda d: given(d.integers((4,), 0, 5), d.distinct((4, 5)), d.size(1, 5)))],
-    "sort": [Row(lambda d: given(d.distinct((3, 4)), axis=d.pick(0, 1, -1, None)), dtypes=ALL)],
+    "sort": [
+        Row(lambda d: given(d.grid((3, 6), -1, 1), axis=d.pick(0, -1)), dtypes=("float64",)),
+        Row(lambda d: given(d.distinct((3, 4)), axis=d.pick(0, 1, -1, None)), dtypes=ALL),
+    ],
     "argsort": [Row(lambda d: given(d.array((3, 4)), axis=d.pick(0, 1, -1, None)), dtypes=ALL)],
     "argpartition": [
         Row(lambda d: given(d.distinct((6,)), d.size(0, 5)), lambda ops, x, k: smallest(ops, x, k), dtypes=("int32",))

@@ -125,7 +125,7 @@ class Draw:
         halves = (np.round(x.astype("float64") * 2) / 2).clip(low, high)
         return np.where((halves == 0) & (away > 0), 0.5, halves).astype(x.dtype)
 
-    def distinct(self, shape, low=-2.0, high=2.0, dtype=None):
+    def distinct(self, shape, low=-1.5, high=2.25, dtype=None):
         """Values of which no two are equal, a step apart; whole numbers around 0 for integers."""
         dtype = self.own(dtype)
         shape = shape if isinstance(shape, tuple) else (shape,)

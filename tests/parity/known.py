@@ -51,6 +51,12 @@ def _two_axes_left(given):
     return given.args[0].ndim == 3 and axis is not None and np.size(axis) == 1
 
 
+def _nothing(given):
+    axis = given.kwargs.get("axis")
+    axis = tuple(axis) if isinstance(axis, (list, tuple)) else axis
+    return bool(np.isnan(given.args[0]).all(axis=axis).any())
+
+
 def _is(*names):
     return lambda given: given.dtype in names
 
@@ -68,7 +74,7 @@ def _cubic(given):
 
 
 def _whole_to_float(given):
-    return given.args[0].dtype.kind in "iu" and given.args[1] in ("bfloat16", "float64")
+    return given.args[0].dtype.kind in "iu" and given.args[1] in ("bfloat16", "float32", "float64")
 
 
 def _same(given):
@@ -85,6 +91,7 @@ WEAK = Known(
     "dtype", "Keras makes float32 of Python's numbers for PyTorch; its symbolic rule has them weak", _number_beside
 )
 NAN = Known("value", "PyTorch gives 0 for NaN, where NumPy and Keras's other backends give NaN", _has_nan)
+NOTHING = Known("gradient", "what is said of nothing but NaN has no gradient; on PyTorch it has NaN or any", _nothing)
 POOL = "Keras on PyTorch averages over copies of the border, where its other backends leave them out"
 SCAN = "Keras on PyTorch puts the results into arrays of float32"
 
@@ -104,7 +111,7 @@ KNOWN: dict[str, list[Known]] = {
     **{name: [KEEPS, UNSIGNED] for name in ("sum", "prod", "nanprod")},
     **{name: [KEEPS] for name in ("max", "min", "amax", "amin", "ptp")},
     **{name: [UNSIGNED] for name in ("nansum", "trace")},
-    "nanmean": [Known("gradient", "nothing but NaN: the mean of nothing has no gradient here, and NaN in PyTorch")],
+    **{name: [NOTHING] for name in ("nanmean", "nanvar", "nanmedian", "nanquantile", "nanpercentile")},
     "nanstd": [Known("gradient", "no variance: the gradient is 0, as PyTorch's own of std, but NaN in Keras's nanstd")],
     "segment_min": [
         Known("value", "Keras on PyTorch takes infinity for the largest int32, and gets the smallest", _is("int32"))

@@ -15,12 +15,14 @@ from parity.running import find, run_row
 
 KERAS = json.loads((Path(__file__).parent.parent / "keras_signatures.json").read_text(encoding="utf-8"))["ops"]
 
+TIMES = 2  # how often each row's draws are made
+
 
 def drawn(name, index):
-    """The row's calls: as many draws for each of its dtypes as it asks for."""
+    """The row's calls: as many draws for each of its dtypes as it asks for, that many times."""
     row = ROWS[name][index]
     for dtype in dict.fromkeys(row.dtypes):
-        for k in range(row.draws * row.dtypes.count(dtype)):
+        for k in range(TIMES * row.draws * row.dtypes.count(dtype)):
             given = row.draw(Draw(zlib.crc32(f"{name}/{index}/{dtype}/{k}".encode()), dtype))
             given.dtype = dtype
             yield given

@@ -11,7 +11,7 @@ def shifted(tolerance=1.0, **options):
 
     def draw(d):
         return given(
-            d.array(d.shape(), -3, 3), **d.maybe(**{name: d.pick(*values) for name, values in options.items()})
+            d.array(d.shape(1), -3, 3), **d.maybe(**{name: d.pick(*values) for name, values in options.items()})
         )
 
     return [Row(draw, dtypes=KINDS, draws=6, tolerance=tolerance), *unary(-3, 3, dtypes=FLOATS)[1:]]

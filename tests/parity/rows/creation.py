@@ -41,10 +41,11 @@ def diagonal_of(d):
 
 def ends(d):
     """Where a range starts and stops, and its step."""
-    args = d.pick((5,), (2, 7), (1, 9, 2), (9, 1, -2), (0.0, 1.0, 0.25), (2.5,), (3, 8.0, 1))
+    if d.flip():
+        args = d.pick((0.0, 1.0, 0.25), (2.5,), (3, 8.0, 1), (9, 1, -2))
+        return given(*args, **d.maybe(dtype=d.pick("float32", "float64", "float16")))
     return given(
-        *args,
-        **d.maybe(dtype=d.pick("float32", "float64", "int32", "int64", "float16", "uint8")) if args[-1] != -2 else {},
+        *d.pick((5,), (2, 7), (1, 9, 2)), **d.maybe(dtype=d.pick("float32", "int32", "int64", "float16", "uint8"))
     )
 
 

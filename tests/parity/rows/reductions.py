@@ -102,7 +102,7 @@ ROWS = {
     "prod": [reduction(), tied(), Row(into, dtypes=ALL, compare=NO_GRADIENT)],
     **{name: [reduction(distinct=True), tied(), Row(extreme, dtypes=REALS, draws=12)] for name in ("max", "min")},
     "ptp": [reduction(NUMBERS, distinct=True), tied()],
-    "median": [reduction(distinct=True), tied()],
+    "median": [reduction(distinct=True)],
     "count_nonzero": [reduction(keepdims=False, compare=NO_GRADIENT)],
     "average": [reduction(keepdims=False), Row(weighted, dtypes=(*FLOATS, "int32", "mixed"), draws=8)],
     "argmax": [reduction(**INDEX), tied(several=False), reduction(several=False, compare=NO_GRADIENT)],

@@ -15,6 +15,7 @@ from parity.running import flatten
 # How far values may be apart, as a part of the largest one.
 TOLERANCE = {"float64": 1e-9, "complex128": 1e-9, "float32": 2e-5, "complex64": 2e-5, "float16": 4e-3, "bfloat16": 3e-2}
 WIDE = ("int64", "uint32", "uint64")
+SHORT = ("float16", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -37,32 +38,44 @@ def differences(ours, theirs, given, compare=("value", "dtype", "gradient"), tol
         return [Difference("error", _short(ours.error))]
     if len(ours.leaves) != len(theirs.leaves):
         return [Difference("structure", f"{len(ours.leaves)} results, Keras {len(theirs.leaves)}")]
-    found = []
     arguments = flatten([*given.args, *given.kwargs.values()])
     arrays = [x for x in arguments if isinstance(x, np.ndarray)]
+    found = list(_of_results(ours, theirs, arguments, arrays, compare, tolerance))
+    if "gradient" in compare:
+        found += _of_gradients(ours, theirs, arrays, 3 * tolerance)
+    return found
+
+
+def _of_results(ours, theirs, arguments, arrays, compare, tolerance):
     wide = any(x.dtype.name in WIDE for x in arrays) or any(x in WIDE for x in arguments if isinstance(x, str))
-    short = [x.dtype.name for x in arrays if x.dtype.name in ("float16", "bfloat16")]
+    short = [x for x in arrays if x.dtype.name in SHORT]
+    floor = max([float(np.abs(x[np.isfinite(x)].astype("float64")).max(initial=0)) for x in short], default=0.0)
     for i, (x, y) in enumerate(zip(ours.leaves, theirs.leaves, strict=True)):
         where = f"result {i}: " if len(ours.leaves) > 1 else ""
         if np.shape(x) != np.shape(y):
-            found.append(Difference("shape", f"{where}{np.shape(x)}, Keras {np.shape(y)}"))
+            yield Difference("shape", f"{where}{np.shape(x)}, Keras {np.shape(y)}")
             continue
         if "dtype" in compare and (text := _dtypes(x, y, wide)):
-            found.append(Difference("dtype", where + text))
-        if "value" in compare and (text := unequal(x, y, tolerance, short)):
-            found.append(Difference("value", where + text))
-    if "gradient" in compare:
-        sources = [x for x in arrays if is_float(x.dtype)]
-        for i, (x, y, source) in enumerate(zip(ours.gradients, theirs.gradients, sources, strict=True)):
-            where = f"argument {i}: " if len(sources) > 1 else ""
-            if x.dtype != source.dtype:
-                found.append(Difference("gradient", f"{where}{x.dtype}, the argument is {source.dtype}"))
-            elif not short and (text := unequal(x, y, 3 * tolerance)):
-                found.append(Difference("gradient", where + text))
-        for i, (x, y) in enumerate(zip(ours.of_weights, theirs.of_weights, strict=True)):
-            if text := unequal(x, y, 3 * tolerance):
-                found.append(Difference("gradient", f"weight {i}: {text}"))
-    return found
+            yield Difference("dtype", where + text)
+        if "value" in compare and (text := unequal(x, y, tolerance, [z.dtype.name for z in short], floor)):
+            yield Difference("value", where + text)
+
+
+def _of_gradients(ours, theirs, arrays, tolerance):
+    """Those of arguments of 16 bits are looked at for their dtype alone."""
+    sources = [x for x in arrays if is_float(x.dtype)]
+    short = any(x.dtype.name in SHORT for x in arrays)
+    all_of_them = [*theirs.gradients, *theirs.of_weights]
+    floor = max([float(np.abs(x[np.isfinite(x)].astype("float64")).max(initial=0)) for x in all_of_them], default=0.0)
+    for i, (x, y, source) in enumerate(zip(ours.gradients, theirs.gradients, sources, strict=True)):
+        where = f"argument {i}: " if len(sources) > 1 else ""
+        if x.dtype != source.dtype or x.shape != source.shape:
+            yield Difference("gradient", f"{where}{x.dtype}{x.shape}, the argument is {source.dtype}{source.shape}")
+        elif not short and (text := unequal(x, y, tolerance, floor=floor)):
+            yield Difference("gradient", where + text)
+    for i, (x, y) in enumerate(zip(ours.of_weights, theirs.of_weights, strict=True)):
+        if text := unequal(x, y, tolerance, floor=floor):
+            yield Difference("gradient", f"weight {i}: {text}")
 
 
 def _short(error):
@@ -79,20 +92,21 @@ def _dtypes(x, y, wide):
     return f"{x.dtype.name}, Keras {y.dtype.name}"
 
 
-def unequal(x, y, tolerance=1.0, short=()):
+def unequal(x, y, tolerance=1.0, short=(), floor=0.0):
     """Where values of one shape are further apart than their dtypes explain; "" if nowhere.
 
     `short`: the names of dtypes with 16 bits among the arguments, which bound what can be expected of any result.
+    `floor`: the size of what the values were made of, which may have canceled out.
     """
     x, y = np.asarray(x), np.asarray(y)
     if x.dtype.kind == "U" or y.dtype.kind == "U":
         return "" if np.array_equal(x, y) else f"{x}, Keras {y}"
     exact = not any(is_float(z.dtype) or z.dtype.kind == "c" for z in (x, y))
     bound = 0.0 if exact else tolerance * max(TOLERANCE.get(z, 0.0) for z in (x.dtype.name, y.dtype.name, *short))
-    a, b = _wide(x), _wide(y)
     with np.errstate(all="ignore"):
+        a, b = _wide(x), _wide(y)
         finite = np.isfinite(a) & np.isfinite(b)
-        scale = np.abs(b[finite]).max(initial=0.0)
+        scale = max(np.abs(b[finite]).max(initial=0.0), floor)
         same = (
             (a == b) | (np.isnan(a) & np.isnan(b)) | (finite & (np.abs(a - b) <= bound * np.maximum(np.abs(b), scale)))
         )

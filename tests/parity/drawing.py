@@ -113,8 +113,7 @@ class Draw:
             values = np.asarray(self.rng.integers(low, max(high, low) + 1, shape))
             return np.where(values == 0, max(low, 1), values).astype(dtype) if away else values.astype(dtype)
         values = np.asarray(self.rng.uniform(low, high, shape))
-        if away:
-            values = np.where(values < 0, np.minimum(values, -away), np.maximum(values, away))
+        values = np.where(np.abs(values) < away, values + np.where(values < 0, -away, away), values)
         return values.astype(dtype)
 
     def grid(self, shape, low=-2.0, high=2.0, away=0.0):

@@ -39,6 +39,8 @@ def pair(low=-3.0, high=3.0, away=0.0):
         shape = d.shape(1 if mixed else 0)
         other = d.broadcastable(shape) or ((1,) if mixed else ())
         x, y = d.array(shape, low, high), d.array(other, low, high, away=away)
+        if x.dtype == y.dtype == bool and mixed:
+            x = x.astype("int32")  # rows of one dtype look at two truth values
         if away or d.flip():
             return given(x, d.pick(2, 1.5) if shape and d.rng.random() < 0.3 else y)
         return given(d.pick(2, 1.5) if shape and d.rng.random() < 0.3 else y, x)

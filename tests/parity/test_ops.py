@@ -15,7 +15,7 @@ from parity.running import find, run_row
 
 KERAS = json.loads((Path(__file__).parent.parent / "keras_signatures.json").read_text(encoding="utf-8"))["ops"]
 
-TIMES = 2  # how often each row's draws are made
+TIMES = 4  # how often each row's draws are made
 
 
 def drawn(name, index):

@@ -184,6 +184,39 @@ def test_a_dtype_almost_right_gets_a_suggestion():
         dtypes.dtype("flaot32")
 
 
+def test_products_of_int8_are_int32():
+    x = Tensor(np.full((2, 3), 100), "int8")
+    for a, b in ((x, Tensor(np.full((3, 2), 100), "int8")), (x, np.ones((3, 2), bool)), (np.ones((4, 2), bool), x)):
+        y = ops.matmul(a, b)
+        assert y.dtype == "int32" and y.tolist() == np.matmul(np.asarray(a, "int32"), np.asarray(b, "int32")).tolist()
+        assert ops.matmul(AbstractTensor(a.shape, a.dtype), b).dtype == "int32"
+    assert ops.matmul(x, Tensor(np.ones((3, 1)), "uint8")).dtype == "int16"
+    assert ops.matmul(x, Tensor(np.ones((3, 1)), "float16")).dtype == "float16"
+
+
+def test_a_number_to_divide_by_is_weak():
+    for dtype in ("float16", "bfloat16", "float32", "float64"):
+        x = Variable([1.0, np.inf, 3.0], dtype=dtype)
+        with GradientTape() as tape:
+            y = ops.divide_no_nan(x, 2.0)
+        assert y.dtype == dtype and y.numpy().astype("float32").tolist() == [0.5, np.inf, 1.5]
+        assert tape.gradient(y, x).numpy().astype("float32").tolist() == [0.5] * 3
+        with GradientTape() as tape:
+            y = ops.divide_no_nan(x, 0)
+        assert y.dtype == dtype and y.numpy().astype("float32").tolist() == [0.0] * 3
+        assert tape.gradient(y, x).numpy().astype("float32").tolist() == [0.0] * 3
+    assert ops.divide_no_nan(Tensor([4], "int32"), 2).dtype == "float32"
+
+
+def test_a_shape_may_be_one_size():
+    x = Variable(np.arange(6.0).reshape(2, 3), dtype="float32")
+    for size in (-1, 6, np.int64(6), Tensor(6)):
+        with GradientTape() as tape:
+            y = ops.reshape(x, size)
+        assert y.shape == (6,) and tape.gradient(y, x).shape == (2, 3)
+    assert ops.reshape(AbstractTensor((2, 3)), -1).shape == (6,)
+
+
 def test_python_numbers_alone_make_tensors():
     assert ops.add(1, 2).tolist() == 3
     assert ops.add(1, 2).dtype == "int32"

@@ -57,6 +57,10 @@ def _nothing(given):
     return bool(np.isnan(given.args[0]).all(axis=axis).any())
 
 
+def _int8_and_truth(given):
+    return {x.dtype.name for x in _arrays(given)} == {"int8", "bool"}
+
+
 def _is(*names):
     return lambda given: given.dtype in names
 
@@ -132,6 +136,7 @@ KNOWN: dict[str, list[Known]] = {
         Known(aspect, "Keras adds up sums (Martins & Astudillo 2016, Alg. 1 takes one); its results do not sum to 1")
         for aspect in ("value", "gradient")
     ],
+    "matmul": [Known("dtype", "int8 with truth values gives int32 too: its sums soon leave int8", _int8_and_truth)],
     "conv": [KERNEL],
     "conv_transpose": [KERNEL],
     "average_pool": [Known(aspect, POOL, _same) for aspect in ("value", "gradient")],

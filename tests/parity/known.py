@@ -34,10 +34,6 @@ def _has_truth(given):
     return any(x.dtype == bool for x in _arrays(given))
 
 
-def _small(given):
-    return given.dtype in ("int8", "uint8")
-
-
 def _whole_kept(given):
     return given.kwargs.get("axis") is None and given.kwargs.get("keepdims", False)
 
@@ -108,9 +104,6 @@ KNOWN: dict[str, list[Known]] = {
     **{name: [WEAK] for name in ("arctan2", "logaddexp", "logaddexp2")},
     "i0": [OF_INT64, Known("value", "PyTorch gives NaN at infinity, where it is infinity", _has_nan)],
     "ldexp": [Known("gradient", "PyTorch takes 2 to a negative integer for 0 in the gradient")],
-    "clip": [
-        Known("dtype", "Keras makes int32 of Python's integers for PyTorch, but not in its symbolic rule", _small)
-    ],
     "power": [Known("keras_error", "PyTorch has no gradient of a power with truth values", _has_truth)],
     **{name: [KEEPS, UNSIGNED] for name in ("sum", "prod", "nanprod")},
     **{name: [KEEPS] for name in ("max", "min", "amax", "amin", "ptp")},

@@ -47,10 +47,24 @@ def _two_axes_left(given):
     return given.args[0].ndim == 3 and axis is not None and np.size(axis) == 1
 
 
+def _negative_power(given):
+    return bool((given.args[1] < 0).any())
+
+
+def _one_alone(given):
+    axis = given.kwargs.get("axis")
+    axis = tuple(axis) if isinstance(axis, (list, tuple)) else axis
+    return bool((np.sum(~np.isnan(given.args[0].astype("float64")), axis=axis) <= 1).any())
+
+
 def _nothing(given):
     axis = given.kwargs.get("axis")
     axis = tuple(axis) if isinstance(axis, (list, tuple)) else axis
     return bool(np.isnan(given.args[0]).all(axis=axis).any())
+
+
+def _scalar_or_int64(given):
+    return given.args[0].ndim == 0 or given.args[0].dtype == "int64"
 
 
 def _int8_and_truth(given):
@@ -70,7 +84,7 @@ def _number_beside(given):
 
 
 def _cubic(given):
-    return given.kwargs.get("interpolation") == "bicubic"
+    return given.kwargs.get("interpolation") == "bicubic" and not given.kwargs.get("antialias")
 
 
 def _whole_to_float(given):
@@ -103,13 +117,17 @@ KNOWN: dict[str, list[Known]] = {
     "hypot": [OF_INT64, WEAK],
     **{name: [WEAK] for name in ("arctan2", "logaddexp", "logaddexp2")},
     "i0": [OF_INT64, Known("value", "PyTorch gives NaN at infinity, where it is infinity", _has_nan)],
-    "ldexp": [Known("gradient", "PyTorch takes 2 to a negative integer for 0 in the gradient")],
+    "ldexp": [Known("gradient", "PyTorch takes 2 to a negative integer for 0 in the gradient", _negative_power)],
     "power": [Known("keras_error", "PyTorch has no gradient of a power with truth values", _has_truth)],
     **{name: [KEEPS, UNSIGNED] for name in ("sum", "prod", "nanprod")},
     **{name: [KEEPS] for name in ("max", "min", "amax", "amin", "ptp")},
     **{name: [UNSIGNED] for name in ("nansum", "trace")},
     **{name: [NOTHING] for name in ("nanmean", "nanvar", "nanmedian", "nanquantile", "nanpercentile")},
-    "nanstd": [Known("gradient", "no variance: the gradient is 0, as PyTorch's own of std, but NaN in Keras's nanstd")],
+    "nanstd": [
+        Known(
+            "gradient", "no variance: the gradient is 0, as PyTorch's own of std, but NaN in Keras's nanstd", _one_alone
+        )
+    ],
     "segment_min": [
         Known("value", "Keras on PyTorch takes infinity for the largest int32, and gets the smallest", _is("int32"))
     ],
@@ -121,7 +139,7 @@ KNOWN: dict[str, list[Known]] = {
         Known("value", "Keras takes a float's limits into integers, where they are beyond all bounds", _whole_to_float),
     ],
     "size": [
-        Known("dtype", "int32, as Keras's symbolic rule; on PyTorch it makes a tensor of the shape", lambda g: True),
+        Known("dtype", "int32, as Keras's symbolic rule; on PyTorch it makes a tensor of the shape", _scalar_or_int64),
     ],
     "hard_sigmoid": [Known("gradient", "PyTorch holds the slope of 1/6 in 32 bits", _is("float64"))],
     "squareplus": [Known("value", "Keras squares large numbers beyond all bounds", _has_nan)],

@@ -77,6 +77,28 @@ def ctc(ops, x, y):
     return ops.ctc_loss(y, x, np.array([3, 2], np.int32), np.array([6, 5], np.int32))
 
 
+def same_average(window, stride):
+    """The mean over that part of each window that lies on the image, as TensorFlow defines "same"."""
+
+    def pool(x):
+        around = []
+        for size, wide in zip(x.shape[:1:-1], window[::-1], strict=True):
+            extra = max((-(-size // stride) - 1) * stride + wide - size, 0)
+            around += [extra // 2, extra - extra // 2]
+        total, share = (F.avg_pool2d(F.pad(y, around), window, stride) for y in (x, torch.ones_like(x)))
+        return total / share
+
+    return pool
+
+
+def sparsemax(x):
+    """Martins & Astudillo 2016, algorithm 1."""
+    ordered = torch.sort(x, -1, descending=True)[0]
+    sums, count = ordered.cumsum(-1), torch.arange(1, x.shape[-1] + 1)
+    k = (1 + count * ordered > sums).sum(-1, keepdim=True)
+    return torch.relu(x - (sums.gather(-1, k - 1) - 1) / k)
+
+
 ROWS = {
     "conv1d": (images((4, 3), space=1), lambda x, k: ops.conv(x, k, **FIRST), lambda x, k: F.conv1d(x, laid_out(k))),
     "conv2d, strides, groups": (
@@ -104,6 +126,11 @@ ROWS = {
         images(),
         lambda x: ops.average_pool(x, (2, 3), (1, 2), **FIRST),
         lambda x: F.avg_pool2d(x, (2, 3), (1, 2)),
+    ),
+    "avg_pool2d, same": (
+        images(),
+        lambda x: ops.average_pool(x, (2, 3), 2, "same", **FIRST),
+        same_average((2, 3), 2),
     ),
     "adaptive_avg_pool2d": (
         images(),
@@ -190,6 +217,7 @@ ROWS = {
     "softplus": (whole(-3, 3), "softplus", F.softplus),
     "logsigmoid": (whole(-9, 9), "log_sigmoid", F.logsigmoid),
     "log_softmax": (whole(-3, 3), "log_softmax", lambda x: F.log_softmax(x, -1)),
+    "sparsemax": (whole(), "sparsemax", sparsemax),
     "glu": (lambda d: given(d.array((3, 6))), "glu", F.glu),
     "erf": (whole(), "erf", torch.special.erf),
     "erfc": (whole(-3, 5), "erfc", torch.special.erfc),

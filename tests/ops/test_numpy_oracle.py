@@ -317,6 +317,7 @@ def test_full_is_float32_if_nothing_else_is_asked_for():
     for value in (2, 2.5, True, np.int64(2), Tensor(2, "int32"), [1, 2, 3]):
         assert ops.full((2, 3), value).dtype == "float32"
     assert ops.full((2,), 7, "int32").tolist() == [7, 7]
+    assert ops.full((2,), Tensor([1j])).tolist() == [1j, 1j]
     assert ops.full(2, 1.5, "bool").tolist() == [True, True]
 
 

@@ -8,6 +8,10 @@ PIP_ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+# Keras and PyTorch are only what the tests of `make parity` compare with: they have an environment of their own.
+PARITY_VENV := .venv-parity
+PARITY_BIN := $(PARITY_VENV)/bin
+PARITY_PIP := $(PARITY_BIN)/python -m pip --disable-pip-version-check
 # These belong to `make check`, so `make test` leaves them out.
 ARCHITECTURE_TESTS := tests/test_architecture.py
 DOCS_TESTS := tests/test_docs.py tests/test_readme.py
@@ -17,12 +21,13 @@ install = rm -rf build/__editable__* && \
 	$(PIP) install --quiet $(PIP_ARGS) --config-settings editable_mode=strict --editable '.[$(1)]'
 
 .NOTPARALLEL:
-.PHONY: help dev demo test check bench format-check lint types architecture docs format wheel-test clean FORCE
+.PHONY: help dev demo test parity check bench format-check lint types architecture docs format wheel-test clean FORCE
 
 help:
 	@echo "make dev         set up .venv for work on eagerly"
 	@echo "make demo        train on the built-in digits"
 	@echo "make test        run the tests"
+	@echo "make parity      compare with Keras and PyTorch, in an environment with both (a gigabyte)"
 	@echo "make check       format, lint, types, architecture, docs (each is a target too)"
 	@echo "make bench       measure start-up and the cost of a call"
 	@echo "make format      rewrite the files as format-check and lint want them"
@@ -36,6 +41,10 @@ demo: $(VENV)/demo-installed
 
 test: dev
 	$(BIN)/pytest -n 2 $(addprefix --ignore=,$(ARCHITECTURE_TESTS) $(DOCS_TESTS))
+
+# These tests stand outside of what pytest finds by itself: they need Keras and PyTorch.
+parity: $(PARITY_VENV)/installed
+	$(PARITY_BIN)/pytest -n 2 tests/parity
 
 bench: dev
 	$(BIN)/python benchmarks/startup.py
@@ -72,14 +81,14 @@ wheel-test: $(BIN)/python
 		"$(CURDIR)/build/wheel/venv/bin/python" -I "$(CURDIR)/tests/wheel_smoke.py"
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PARITY_VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
-$(BIN)/python:
+$(BIN)/python $(PARITY_BIN)/python: %/bin/python:
 	@for candidate in $(PYTHON_CANDIDATES); do \
 		if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
-			echo "creating $(VENV) with $$("$$candidate" --version)"; \
-			exec "$$candidate" -m venv --clear $(VENV); \
+			echo "creating $* with $$("$$candidate" --version)"; \
+			exec "$$candidate" -m venv --clear $*; \
 		fi; \
 	done; \
 	echo "eagerly needs Python 3.11 or newer; none among: $(PYTHON_CANDIDATES). Name one with make PYTHON=..." >&2; \
@@ -96,4 +105,9 @@ $(VENV)/dev-installed: $(VENV)/package-files setup.cfg pyproject.toml
 
 $(VENV)/demo-installed: $(VENV)/package-files setup.cfg pyproject.toml
 	$(call install,plot)
+	@touch $@
+
+# Not in strict mode, whose links are one tree for all environments: here the package is found without them.
+$(PARITY_VENV)/installed: setup.cfg pyproject.toml | $(PARITY_BIN)/python
+	$(PARITY_PIP) install --quiet $(PIP_ARGS) --editable '.[parity]'
 	@touch $@

@@ -26,6 +26,7 @@ def resolve_shape(old: Shape, new: Sequence[Any]) -> Shape:
     Raises:
       ValueError: if the numbers of elements cannot agree.
     """
+    new = _several(new)
     sizes: list[Size] = [
         -1 if size is None else size if isinstance(size, dimensions.Dim) else int(size) for size in new
     ]
@@ -44,10 +45,14 @@ def resolve_shape(old: Shape, new: Sequence[Any]) -> Shape:
     return tuple(sizes)
 
 
+def _several(sizes: Any) -> Sequence[Any]:
+    return sizes if isinstance(sizes, (tuple, list)) else (sizes,)
+
+
 @primitive(shape=lambda x, newshape: AbstractTensor(resolve_shape(x.dims, newshape), x.dtype))
-def reshape(x: TensorLike, newshape: Sequence[Any]) -> Any:
-    """The elements in row-major order in another shape; one size may be -1."""
-    return np.reshape(x, [-1 if size is None else size for size in newshape])
+def reshape(x: TensorLike, newshape: Sequence[Any] | int) -> Any:
+    """The elements in row-major order in another shape, or along one axis of a given size; one size may be -1."""
+    return np.reshape(x, [-1 if size is None else size for size in _several(newshape)])
 
 
 reshape.defvjp(lambda g, y, x, newshape: reshape(g, newshape=dims(x)))

@@ -51,10 +51,18 @@ def ones_like(x: TensorLike, dtype: Any = None) -> Any:
 
 
 def full(shape: Sequence[Any] | int, fill_value: Any, dtype: Any = None) -> Any:
-    """A tensor filled with one value; the dtype is the value's if None."""
+    """A tensor filled with one value, or with one that broadcasts to the shape.
+
+    Without a dtype it is float32, and complex for a complex value.
+
+    >>> full((2, 2), 3)
+    Tensor([[3., 3.],
+            [3., 3.]], shape=(2, 2), dtype=float32)
+    """
     sizes = (shape,) if isinstance(shape, int) else tuple(shape)
     value = fill_value if isinstance(fill_value, Operand) else to_array(fill_value, dtype)
-    value = value if dtype is None else cast(value, dtype=dtype)
+    kept = dtype is None and value.dtype.kind == "c"  # float32 would lose half of it
+    value = value if kept else elementwise.cast_like(value, dtypes.dtype(dtype))
     if dimensions.known(sizes) and not isinstance(value, Operand):
         return wrap(np.full(sizes, value))
     if not isinstance(value, Operand):

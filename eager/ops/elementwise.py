@@ -481,6 +481,8 @@ def clip(x: TensorLike, x_min: TensorLike, x_max: TensorLike) -> Any:
 
 def divide_no_nan(x1: TensorLike, x2: TensorLike) -> Any:
     """x1 / x2, and 0 where x2 is 0."""
+    if isinstance(x2, (bool, int, float)):  # it stays a weak number
+        return where(np.asarray(x2 != 0), divide(x1, x2 or 1), 0)
     zero = equal(x2, 0)
     return where(zero, 0, divide(x1, where(zero, 1, x2)))
 

@@ -184,6 +184,39 @@ def test_a_dtype_almost_right_gets_a_suggestion():
         dtypes.dtype("flaot32")
 
 
+def test_products_of_int8_are_int32():
+    x = Tensor(np.full((2, 3), 100), "int8")
+    for a, b in ((x, Tensor(np.full((3, 2), 100), "int8")), (x, np.ones((3, 2), bool)), (np.ones((4, 2), bool), x)):
+        y = ops.matmul(a, b)
+        assert y.dtype == "int32" and y.tolist() == np.matmul(np.asarray(a, "int32"), np.asarray(b, "int32")).tolist()
+        assert ops.matmul(AbstractTensor(a.shape, a.dtype), b).dtype == "int32"
+    assert ops.matmul(x, Tensor(np.ones((3, 1)), "uint8")).dtype == "int16"
+    assert ops.matmul(x, Tensor(np.ones((3, 1)), "float16")).dtype == "float16"
+
+
+def test_a_number_to_divide_by_is_weak():
+    for dtype in ("float16", "bfloat16", "float32", "float64"):
+        x = Variable([1.0, np.inf, 3.0], dtype=dtype)
+        with GradientTape() as tape:
+            y = ops.divide_no_nan(x, 2.0)
+        assert y.dtype == dtype and y.numpy().astype("float32").tolist() == [0.5, np.inf, 1.5]
+        assert tape.gradient(y, x).numpy().astype("float32").tolist() == [0.5] * 3
+        with GradientTape() as tape:
+            y = ops.divide_no_nan(x, 0)
+        assert y.dtype == dtype and y.numpy().astype("float32").tolist() == [0.0] * 3
+        assert tape.gradient(y, x).numpy().astype("float32").tolist() == [0.0] * 3
+    assert ops.divide_no_nan(Tensor([4], "int32"), 2).dtype == "float32"
+
+
+def test_a_shape_may_be_one_size():
+    x = Variable(np.arange(6.0).reshape(2, 3), dtype="float32")
+    for size in (-1, 6, np.int64(6), Tensor(6)):
+        with GradientTape() as tape:
+            y = ops.reshape(x, size)
+        assert y.shape == (6,) and tape.gradient(y, x).shape == (2, 3)
+    assert ops.reshape(AbstractTensor((2, 3)), -1).shape == (6,)
+
+
 def test_python_numbers_alone_make_tensors():
     assert ops.add(1, 2).tolist() == 3
     assert ops.add(1, 2).dtype == "int32"
@@ -257,6 +290,35 @@ def test_the_value_of_full_like_has_a_gradient():
     assert y.dtype == "float32" and y.tolist() == [[3.0, 4.0, 5.0]] * 2
     first, second = tape.gradient(y, [value, row])
     assert float(first) == 6.0 and second.tolist() == [2.0] * 3 and second.dtype == "float64"
+
+
+def test_the_ends_of_linspace_have_a_gradient():
+    start, stop = Variable([[1.0], [2.0]]), Variable([4.0, 5.0, 0.5])
+    with GradientTape() as tape:
+        y, step = ops.linspace(start, stop, 3, endpoint=False, retstep=True, axis=-2)
+    assert y.dtype == "float32" and step.shape == (2, 3)
+    expected = np.linspace(start.numpy(), stop.numpy(), 3, endpoint=False, axis=-2)
+    np.testing.assert_allclose(y, expected, rtol=1e-6)
+    weights = np.random.default_rng(0).normal(size=(2, 3, 3)).astype("float32")
+    first, last = tape.gradient(y, [start, stop], output_gradients=weights)
+    part = np.array([0, 1 / 3, 2 / 3])[:, None]
+    np.testing.assert_allclose(first, (weights * (1 - part)).sum((1, 2))[:, None], rtol=1e-5)
+    np.testing.assert_allclose(last, (weights * part).sum((0, 1)), rtol=1e-5)
+    assert ops.linspace(Tensor(0.1), 0.7, 4).tolist()[-1] == np.float32(0.7)
+    assert ops.linspace(Tensor(1, "int32"), 2, 3).dtype == "float32"
+    assert ops.linspace(Tensor(1.0), np.float64(2), 3).dtype == "float64"
+    assert ops.linspace(Tensor(1.0), 2, 3, dtype="float16").dtype == "float16"
+    assert np.isnan(ops.linspace(Tensor(1.0), 2, 1, retstep=True)[1])
+    with pytest.raises(ValueError, match=r"axis: expected an integer in \[-1, 1\) for 1 axes, got 1"):
+        ops.linspace(Tensor(1.0), 2, 3, axis=1)
+
+
+def test_full_is_float32_if_nothing_else_is_asked_for():
+    for value in (2, 2.5, True, np.int64(2), Tensor(2, "int32"), [1, 2, 3]):
+        assert ops.full((2, 3), value).dtype == "float32"
+    assert ops.full((2,), 7, "int32").tolist() == [7, 7]
+    assert ops.full((2,), Tensor([1j])).tolist() == [1j, 1j]
+    assert ops.full(2, 1.5, "bool").tolist() == [True, True]
 
 
 @pytest.mark.parametrize(

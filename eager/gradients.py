@@ -279,8 +279,8 @@ class _FunctionGradient:
 
     custom = True
     differentiable = True
+    complex_rules = True
     rules: tuple[Any, ...] = ()
-    rule_for_all: Any = True
     row_rule: Any = None
 
     def __init__(self, name: str, outputs: int, rule: Callable[[Any], list[Any]]):
@@ -288,7 +288,7 @@ class _FunctionGradient:
         self.outputs = outputs
         self.rule = rule
 
-    def vjp(self, wanted: Any, g: Any, y: Any, inputs: Any, params: Any) -> list[Any]:
+    def rule_for_all(self, wanted: Any, g: Any, y: Any, *inputs: Any) -> list[Any]:
         """The gradients that the function gives for those of its results, as arrays where they came as arrays."""
         upstream = [x if isinstance(x, Operand) else wrap(x) for x in (g if isinstance(g, tuple) else (g,))]
         results = self.rule(upstream)

@@ -10,7 +10,7 @@ tapes, symbols, graphs and export come from these. Data are its positional argum
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Generic, ParamSpec
 
 import numpy as np
@@ -25,15 +25,16 @@ P = ParamSpec("P")
 _new = Tensor.__new__
 REGISTRY: dict[str, Primitive[...]] = {}
 Rule = Callable[..., Any]
-# The numbers of dtypes of which this module's rules of promotion leave two operands as they are.
 _SETTLED = frozenset(np.dtype(name).num for name in ("float32", "float64"))
+_settling: set[Rule] = set()
 
 
 class Primitive(Generic[P]):
     """An operation with an implementation, a shape rule and gradient rules; call it with data, then params by name.
 
     Args:
-      implementation: from arrays and params to an array, or to a tuple of outputs followed by residuals.
+      implementation: from arrays and params to an array, or to a tuple of outputs followed by residuals. It calls no
+        primitive, only what one is made of, since it runs in a context that cannot be entered twice.
       shape: from abstract tensors, Python numbers and params to abstract tensors.
       outputs: the number of outputs that a caller sees.
       residuals: the number of further outputs, kept for the gradient rule alone.
@@ -64,7 +65,7 @@ class Primitive(Generic[P]):
         self.outputs = outputs
         self.residuals = residuals
         self.promote = promote
-        self.settled = _SETTLED if getattr(promote, "__module__", None) == __name__ else frozenset()
+        self.settled = _SETTLED if promote in _settling else frozenset()
         self.rules: tuple[Rule | None, ...] = ()
         self.rule_for_all: Rule | None = None
         self.row_rule: Rule | None = None
@@ -79,7 +80,10 @@ class Primitive(Generic[P]):
         self.differentiable = any(rules)
 
     def defvjp_all(self, rule: Rule) -> None:
-        """One rule `(wanted, g, y, *inputs, **params)` for all inputs, told which gradients are wanted."""
+        """One rule `(wanted, g, y, *inputs, **params)` for all inputs, told which gradients are wanted.
+
+        `g` and `y` are what the primitive returns: one value, or tuples; residuals appear in `y` alone.
+        """
         self.rule_for_all = rule
         self.differentiable = True
 
@@ -89,26 +93,6 @@ class Primitive(Generic[P]):
         It gives IndexedSlices for that and None for the others, or None where the gradient is not row-sparse.
         """
         self.row_rule = rule
-
-    def vjp(self, wanted: Sequence[bool], g: Any, y: Any, inputs: Sequence[Any], params: dict[str, Any]) -> list[Any]:
-        """The gradients of the wanted inputs, None for the others and for those without one.
-
-        `g` and `y` are what the primitive returns: one value, or tuples; residuals appear in `y` alone.
-
-        Raises:
-          GradientError: for a complex gradient that the rules are not made for.
-        """
-        if not self.complex_rules and type(g) is not tuple and g.dtype.kind == "c":
-            raise no_complex_gradient(self.name)
-        if self.rule_for_all is not None:
-            return list(self.rule_for_all(wanted, g, y, *inputs, **params))
-        rules = self.rules
-        if len(wanted) > len(rules):
-            rules += rules[-1:] * (len(wanted) - len(rules))
-        return [
-            rule(g, y, *inputs, **params) if want and rule is not None else None
-            for want, rule in zip(wanted, rules, strict=False)
-        ]
 
     def __call__(self, *args: P.args, **params: P.kwargs) -> Any:
         """Runs the operation on tensors, Variables, arrays and Python numbers; told to the active recorders."""
@@ -131,7 +115,7 @@ class Primitive(Generic[P]):
                 arrays.append(x)
         promote = self.promote
         if promote is not None:
-            first = arrays[0]
+            first = arrays[0] if arrays else None
             settled = type(first) is np.ndarray and first.dtype.num in self.settled
             if len(arrays) > 1 and settled:
                 second = arrays[1]
@@ -227,6 +211,13 @@ def _cast_one(x: Any, target: np.dtype[Any]) -> Any:
     return x if isinstance(x, Dim) or x.dtype == target else cast(x, dtype=target)
 
 
+def settles_floats(promote: Rule) -> Rule:
+    """Says of a rule of promotion that it leaves one or two operands of float32, or of float64, as they are."""
+    _settling.add(promote)
+    return promote
+
+
+@settles_floats
 def promote_together(*operands: Any) -> np.dtype[Any] | None:
     """For arithmetic: the common dtype by Keras's rule, None if nothing has to be cast."""
     if len(operands) == 2:
@@ -241,6 +232,7 @@ def promote_together(*operands: Any) -> np.dtype[Any] | None:
     return _unless_reached(dtypes.result_type(*operands), operands)
 
 
+@settles_floats
 def promote_numbers(*operands: Any) -> np.dtype[Any] | None:
     """For arithmetic that truth values do not have: as `promote_together`, with int32 for them."""
     array = operands[0] if hasattr(operands[0], "dtype") else operands[-1]
@@ -249,6 +241,7 @@ def promote_numbers(*operands: Any) -> np.dtype[Any] | None:
     return promote_together(*operands) if len(operands) > 1 else None
 
 
+@settles_floats
 def promote_to_float(*operands: Any) -> np.dtype[Any] | None:
     """For division, roots, exponentials: the common dtype, float32 for integers."""
     first = operands[0]

@@ -20,7 +20,7 @@ from .dimensions import Size, known, product
 from .errors import GradientError, describe
 from .frames import Line, user_line
 from .ops import arrays, creation
-from .primitive import Primitive, cast
+from .primitive import Primitive, cast, no_complex_gradient
 from .tensor import AbstractTensor, Operand, Tensor, dims, wrap
 
 
@@ -414,19 +414,30 @@ class GradientTape(recorder.Recorder):
                 if g is None:
                     continue
                 y = tuple(map(unwrap, outputs))
+            if not primitive.complex_rules and type(g) is not tuple and g.dtype.kind == "c":
+                raise no_complex_gradient(primitive.name)
             operands = [x._array if type(x) is Tensor else x for x in inputs] if bare else inputs
-            results: Any = None
+            rules, results = primitive.rules, None
             if not bare:
                 context.backward = (primitive, place)
             elif primitive.row_rule is not None and id(inputs[0]) in of_variables:
                 results = primitive.row_rule(g, *operands, **params)
-            if results is None:
-                results = primitive.vjp(tuple([id(x) in tracked for x in inputs]), g, y, operands, params)
-            for x, operand, result in zip(inputs, operands, results, strict=True):
+            if results is None and primitive.rule_for_all is not None:
+                wanted = tuple([id(x) in tracked for x in inputs])
+                results = primitive.rule_for_all(wanted, g, y, *operands, **params)
+            last = len(rules) - 1
+            for i, x in enumerate(inputs):
+                key = id(x)
+                if key not in tracked:
+                    continue
+                if results is not None:
+                    result = results[i]
+                else:
+                    rule = rules[i if i < last else last]
+                    result = None if rule is None else rule(g, y, *operands, **params)
                 if result is not None:
-                    if bare and result.dtype is not operand.dtype:  # NumPy's rule for bfloat16 is not ours
-                        result = cast(result, dtype=operand.dtype)
-                    key = id(x)
+                    if bare and result.dtype is not operands[i].dtype:  # NumPy's rule for bfloat16 is not ours
+                        result = cast(result, dtype=operands[i].dtype)
                     gradients[key] = slices.add(gradients[key], result) if key in gradients else result
         return gradients
 

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from ..primitive import primitive, promote_together
+from ..primitive import primitive, promote_together, settles_floats
 from ..tensor import TensorLike, dims
 from . import arrays, rules
 from .parts import conj
 from .reductions import unbroadcast
 
 
+@settles_floats
 def _promote_product(x1: Any, x2: Any) -> np.dtype[Any] | None:
     """int32 for int8 with its like or with truth values, as sums soon leave int8; else the common dtype."""
     left, right = getattr(x1, "dtype", dtypes.FLOATX), getattr(x2, "dtype", dtypes.FLOATX)
@@ -27,7 +28,7 @@ def _promote_product(x1: Any, x2: Any) -> np.dtype[Any] | None:
 def matmul(x1: TensorLike, x2: TensorLike) -> Any:
     """The matrix product x1 @ x2 over the last two axes; a vector is a row on the left, a column on the right."""
     y = np.matmul(x1, x2)
-    return y if y.dtype == x1.dtype else y.astype(x1.dtype)  # bfloat16 comes as float32
+    return y if y.dtype is x1.dtype or y.dtype == x1.dtype else y.astype(x1.dtype)  # bfloat16 comes as float32
 
 
 def _as_matrices(g: Any, a: Any, b: Any) -> tuple[Any, Any, Any]:

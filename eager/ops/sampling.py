@@ -163,7 +163,7 @@ def random_category(state: TensorLike, logits: TensorLike, num_samples: Any) -> 
     if not rows or not num_samples:
         return np.zeros((rows, num_samples), dtypes.INTX)
     weights = np.cumsum(np.exp(wide - wide.max(axis=1, keepdims=True)), axis=1)
-    bits = random_bits(state, shape=(2, rows, num_samples)).astype(np.uint64)
+    bits = random_bits.implementation(state, shape=(2, rows, num_samples)).astype(np.uint64)
     total = weights[:, -1:]
     share = np.minimum(_unit(bits[0], bits[1]) * total, np.nextafter(total, 0))
     below = np.zeros(share.shape, np.intp)  # how many of the cumulated weights are at most the share

@@ -21,7 +21,7 @@ install = rm -rf build/__editable__* && \
 	$(PIP) install --quiet $(PIP_ARGS) --config-settings editable_mode=strict --editable '.[$(1)]'
 
 .NOTPARALLEL:
-.PHONY: help dev demo test parity check bench format-check lint types architecture docs format wheel-test clean FORCE
+.PHONY: help dev demo test parity check bench bench-dispatch format-check lint types architecture docs format wheel-test clean FORCE
 
 help:
 	@echo "make dev         set up .venv for work on eagerly"
@@ -29,7 +29,8 @@ help:
 	@echo "make test        run the tests"
 	@echo "make parity      compare with Keras and PyTorch, in an environment with both (a gigabyte)"
 	@echo "make check       format, lint, types, architecture, docs (each is a target too)"
-	@echo "make bench       measure start-up and the cost of a call"
+	@echo "make bench       measure start-up, and what bench-dispatch does"
+	@echo "make bench-dispatch  the cost of a call beside NumPy and PyTorch, and TensorFlow if it is in .venv-parity"
 	@echo "make format      rewrite the files as format-check and lint want them"
 	@echo "make wheel-test  build the wheel and try it in an environment of its own"
 	@echo "make clean       remove everything that make has made"
@@ -46,9 +47,11 @@ test: dev
 parity: $(PARITY_VENV)/installed
 	$(PARITY_BIN)/pytest -n 2 tests/parity
 
-bench: dev
+bench: dev bench-dispatch
 	$(BIN)/python benchmarks/startup.py
-	$(BIN)/python benchmarks/dispatch.py
+
+bench-dispatch: $(PARITY_VENV)/installed
+	$(PARITY_BIN)/python benchmarks/dispatch.py
 
 check: format-check lint types architecture docs
 

@@ -1,6 +1,6 @@
 """Microseconds of the hot paths on small tensors, beside NumPy, PyTorch eager and TensorFlow eager.
 
-python benchmarks/dispatch.py
+make bench-dispatch
 
 Each contestant is a process of its own that stays; the rounds go around, so that all see the same machine. A
 contestant that is not installed is reported as missing. PyTorch's Adam is timed as it comes and with fused=True.
@@ -25,7 +25,7 @@ TITLES = {
     "gradient": "gradient of a two-layer network, width 64, batch 32",
     "Adam": "Adam step on it",
     "fused Adam": "Adam step on it, PyTorch's fused",
-    "layer": "layer call over its call()",
+    "layer": "call of a layer whose call() does nothing",
 }
 TARGETS = ("chain", "gradient", "Adam")
 RNG = np.random.default_rng(0)

@@ -1,6 +1,7 @@
 """Where the first NaN or infinity comes from.
 
-A check is a recorder: it is told of every operation, forward and, because gradient rules then run on Tensors, backward.
+A check is a recorder: it is told of every operation of the forward pass. Of a backward pass and of an optimizer's rule
+it looks at the results first; if they are bad, these run again on Tensors, and it is told of their operations too.
 An infinity that code wrote (a mask's or a padding's, given as a number or array) is meant, and so is what it leads to,
 until it becomes NaN; anything else that is not finite is an error. Off, nothing of this is there.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import math
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -25,10 +26,18 @@ from .tensor import Tensor
 __all__ = ["check_numerics"]
 
 
+# Operations that give finite values for finite ones: what comes out of them was seen before.
+_KEEP_FINITE = frozenset(
+    "identity stop_gradient reshape transpose broadcast_to getitem concatenate negative absolute sign relu maximum "
+    "minimum max min select tanh sigmoid sin cos floor ceil rint unfold max_pool_windows take_along_axis".split()
+)
+
+
 class _Check(recorder.Recorder):
     """Looks at the result of each operation, and can take back what was assigned since the step began."""
 
     __slots__ = ("before", "meant")
+    judges_results = True
 
     def __init__(self) -> None:
         self.before: dict[int, tuple[Any, Any]] = {}
@@ -40,7 +49,12 @@ class _Check(recorder.Recorder):
     def assign(self, variable: Any, before: Any) -> None:
         self.before.setdefault(id(variable), (variable, before))
 
+    def accepts(self, results: list[Any]) -> bool:
+        return all(map(is_finite, results))
+
     def record(self, primitive: Any, inputs: tuple[Any, ...], params: dict[str, Any], outputs: Any) -> None:
+        if primitive.name in _KEEP_FINITE and all(type(x) is Tensor and id(x) not in self.meant for x in inputs):
+            return
         for y in outputs if type(outputs) is tuple else (outputs,):
             if type(y) is Tensor and not is_finite(y._array):
                 self._judge(primitive, inputs, params, y)
@@ -66,7 +80,8 @@ def check_numerics() -> Iterator[None]:
     """In the `with` block, the first operation that gives NaN or an infinity raises.
 
     The error names the operation, the layers around it, forward or backward, the line of your code, and the range of
-    each input; in `fit` the epoch, batch and step too. Variables are what they were when the step began, which is when
+    each input; in `fit` the epoch, batch and step too. What is not finite in a backward pass and reaches none of its
+    gradients passes. Variables are what they were when the step began, which is when
     the outermost GradientTape last started, or this block. `compile(check_numerics=True)` does the same in `fit`.
 
     Raises:
@@ -88,35 +103,22 @@ def check_numerics() -> Iterator[None]:
             recorder.stop(check)
 
 
-def checked_as_one(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """function(*args, **kwargs), a pure function of tensors, whose results are checked instead of each operation.
-
-    If they are not finite it runs again, to find the operation.
-    """
-    others = tuple(active for active in context.recorders if not isinstance(active, _Check))
-    if len(others) == len(context.recorders):
-        return function(*args, **kwargs)
-    with scoped(recorders=others):
-        results = function(*args, **kwargs)
-    if all(is_finite(_values(y)) for y in (results if isinstance(results, tuple) else (results,))):
-        return results
-    return function(*args, **kwargs)
-
-
 def is_finite(values: Any) -> bool:
     """Whether there is neither NaN nor infinity in an array or a number; True for what is neither.
 
     >>> is_finite(np.array([1.0, np.inf])), is_finite(3), is_finite("inf")
     (False, True, True)
     """
-    if isinstance(values, float):
-        return math.isfinite(values)
-    if not isinstance(values, np.ndarray) or not dtypes.is_float(values.dtype):
-        return True
+    if type(values) is not np.ndarray:
+        if not isinstance(values, (float, np.generic)):
+            return True
+        values = np.asarray(values)
     if values.dtype.char in "fd":  # one pass at the speed of memory; what overflows here is looked at again
-        flat = values.ravel("K") if values.flags.forc else values.ravel()
+        flat = values.ravel("K")
         if math.isfinite(context.run(np.dot, flat, flat)):
             return True
+    elif not dtypes.is_float(values.dtype):
+        return True
     return bool(np.isfinite(values).all())
 
 

@@ -7,6 +7,7 @@ from types import FrameType
 from typing import NamedTuple
 
 _PACKAGE = __name__.partition(".")[0]
+_PREFIX = _PACKAGE + "."
 
 
 class Line(NamedTuple):
@@ -23,7 +24,7 @@ class Line(NamedTuple):
 def is_ours(frame: FrameType) -> bool:
     """Whether a frame runs code of this package."""
     module = frame.f_globals.get("__name__", "")
-    return module == _PACKAGE or module.startswith(_PACKAGE + ".")
+    return module == _PACKAGE or module.startswith(_PREFIX)
 
 
 def user_line() -> Line | None:

@@ -115,7 +115,7 @@ class Primitive(Generic[P]):
                 arrays.append(x)
         promote = self.promote
         if promote is not None:
-            first = arrays[0] if arrays else None
+            first: Any = arrays[0] if arrays else None
             settled = type(first) is np.ndarray and first.dtype.num in self.settled
             if len(arrays) > 1 and settled:
                 second = arrays[1]

@@ -7,9 +7,10 @@ or NumPy, are told too. A recorder is active between `start` and `stop`.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from .context import context
+from .context import context, scoped
 
 if TYPE_CHECKING:
     from .primitive import Primitive
@@ -19,6 +20,7 @@ class Recorder:
     """Listens to the operations of one thread; the base of GradientTape and of graph tracing."""
 
     __slots__ = ()
+    judges_results = False  # whether `accepts` is asked of a whole computation before its operations are told
 
     def record(self, primitive: Primitive[...], inputs: tuple[Any, ...], params: dict[str, Any], outputs: Any) -> None:
         """Told of one operation: its inputs (tensors, Python numbers), params, and output tensor or tuple of them."""
@@ -33,6 +35,10 @@ class Recorder:
     def begin(self) -> None:
         """Told that a step begins: a tape is about to record while none does."""
 
+    def accepts(self, results: list[Any]) -> bool:
+        """Whether the results of a computation, as arrays, are such that its operations need not be told."""
+        return True
+
     def leave(self, operand: Any, door: str) -> None:
         """Told that the values of a tensor or Variable leave for Python or NumPy, by the door of that name."""
 
@@ -45,6 +51,22 @@ def start(recorder: Recorder) -> None:
 def stop(recorder: Recorder) -> None:
     """Takes a recorder off the stack, wherever it is; taking off an inactive one does nothing."""
     context.recorders = tuple(active for active in context.recorders if active is not recorder)
+
+
+def as_one(run: Callable[[], Any], results_of: Callable[[Any], Iterable[Any]]) -> Any:
+    """run(), of a pure function, untold to the recorders that judge by the results; told if one does not accept them.
+
+    Args:
+      run: the computation; it is run again to be told.
+      results_of: from what it gives to the tensors, arrays or None to judge by.
+    """
+    judges = [active for active in context.recorders if active.judges_results]
+    if not judges:
+        return run()
+    with scoped(recorders=tuple(active for active in context.recorders if not active.judges_results)):
+        results = run()
+    arrays = [getattr(x, "_array", x) for x in results_of(results)]
+    return results if all(judge.accepts(arrays) for judge in judges) else run()
 
 
 def told_leaving(operand: Any, door: str) -> Any:

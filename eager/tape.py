@@ -266,15 +266,15 @@ class GradientTape(recorder.Recorder):
 
     def _gradients(self, seeds: list[tuple[Any, Any]], leaves: list[Any], unconnected_gradients: str) -> list[Any]:
         """The gradient of each source for the seeds: a tensor, or None if there is none and none is made up."""
-        if context.recorders:
-            with scoped(backward=None):
-                gradients = self._replay(seeds, leaves, bare=False)
-        else:
-            gradients = self._replay(seeds, leaves, bare=True)
-        results = [self._of_source(leaf, gradients) for leaf in leaves]
+        with scoped(backward=None) if context.recorders else contextlib.nullcontext():
+            results = recorder.as_one(lambda: self._results(seeds, leaves), list)
         if unconnected_gradients == "zero":
             results = [creation.zeros_like(x) if g is None else g for x, g in zip(leaves, results, strict=True)]
         return [g if g is None or isinstance(g, Operand) else wrap(g) for g in results]
+
+    def _results(self, seeds: list[tuple[Any, Any]], leaves: list[Any]) -> list[Any]:
+        gradients = self._replay(seeds, leaves, bare=not context.recorders)
+        return [self._of_source(leaf, gradients) for leaf in leaves]
 
     def _finish(self, targets: list[Any], sources: list[Any], results: list[Any]) -> None:
         """Forgets all, if the tape gives one gradient only, but what explains the gradients that are None."""

@@ -13,6 +13,7 @@ class _AdamRule(Optimizer):
 
     slots: tuple[str, ...] = ("momentum", "velocity")
     elementwise = True
+    shows_in_value = ("momentum",)
 
     def _set(self, beta_1: float, beta_2: float, epsilon: float, amsgrad: bool) -> None:
         self.check_range("beta_1", beta_1, "[0, 1)")

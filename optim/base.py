@@ -16,10 +16,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import initializers, ops
+from .. import initializers, ops, recorder
 from ..configurable import Configurable, serialize, snake_case
 from ..context import context, quiet, scoped
-from ..debugging import checked_as_one
 from ..errors import describe
 from ..slices import IndexedSlices
 from ..tape import GradientTape
@@ -63,6 +62,8 @@ class Optimizer(Trackable, Configurable):
     # Whether the rule treats each element for itself, in arrays as in tensors: then it may see some rows alone, and
     # bare arrays while nobody listens.
     elementwise: ClassVar[bool] = False
+    # The slots that are finite wherever the new value is.
+    shows_in_value: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
@@ -156,27 +157,38 @@ class Optimizer(Trackable, Configurable):
                 gradient.merged(), variable, [slots[name] for name in self.slots], step, learning_rate
             )
             return
-        targets = (variable, *[slots[name] for name in self.slots])
-        if self.elementwise and not context.recorders and variable.dtype.kind == "f":
-            value, *states = [target._value._array for target in targets]
-            new = self.rule(value, gradient._array, step, learning_rate, **dict(zip(self.slots, states, strict=True)))
-            new = tuple(map(wrap, new)) if isinstance(new, tuple) else wrap(new)
-        else:
-            values = {name: slots[name].read() for name in self.slots}
-            new = checked_as_one(self.rule, variable.read(), gradient, step, learning_rate, **values)
-        for target, value in zip(targets, new if isinstance(new, tuple) else (new,), strict=True):
-            target.assign(value)
+        self._assign_new((variable, *[slots[name] for name in self.slots]), gradient, step, learning_rate)
+
+    def _assign_new(self, targets: tuple[Variable, ...], gradient: Tensor, step: Any, learning_rate: Any) -> None:
+        """Gives the variable and its slots what the rule says."""
+
+        def run() -> list[Any]:
+            if self.elementwise and not context.recorders and targets[0].dtype.kind == "f":
+                arrays: list[Any] = [target._value._array for target in targets]
+                return self._apply_rule(arrays, gradient._array, step, learning_rate)
+            return self._apply_rule([target.read() for target in targets], gradient, step, learning_rate)
+
+        for target, value in zip(targets, recorder.as_one(run, self._telling), strict=True):
+            target.assign(value if isinstance(value, Operand) else wrap(value))
+
+    def _apply_rule(self, values: list[Any], gradient: Any, step: Any, learning_rate: Any) -> list[Any]:
+        new = self.rule(values[0], gradient, step, learning_rate, **dict(zip(self.slots, values[1:], strict=True)))
+        return list(new) if isinstance(new, tuple) else [new]
+
+    def _telling(self, new: list[Any]) -> list[Any]:
+        """Of the value and the slots those that must be finite so that all are."""
+        shows = self.shows_in_value
+        return [new[0], *(x for name, x in zip(self.slots, new[1:], strict=True) if name not in shows)]
 
     def _follow_rule_in_rows(
         self, gradient: IndexedSlices, variable: Variable, slots: list[Variable], step: Any, learning_rate: Any
     ) -> None:
         """The rule for the rows that have a gradient; the others stay, in the variable and in its slots."""
         rows = np.asarray(gradient.indices)
-        value, *states = (wrap(target._value._array[rows]) for target in (variable, *slots))
-        named = dict(zip(self.slots, states, strict=True))
-        new = checked_as_one(self.rule, value, gradient.values, step, learning_rate, **named)
-        for target, values in zip((variable, *slots), new if isinstance(new, tuple) else (new,), strict=True):
-            target.assign_rows(rows, values)
+        values = [wrap(target._value._array[rows]) for target in (variable, *slots)]
+        new = recorder.as_one(lambda: self._apply_rule(values, gradient.values, step, learning_rate), self._telling)
+        for target, value in zip((variable, *slots), new, strict=True):
+            target.assign_rows(rows, value)
 
     # --- state
 

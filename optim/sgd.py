@@ -30,6 +30,7 @@ class SGD(Optimizer):
     """
 
     elementwise = True
+    shows_in_value = ("momentum",)
 
     def __init__(
         self,

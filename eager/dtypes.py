@@ -131,6 +131,16 @@ def has_gradient(value: Any) -> bool:
     return is_float(value) or "complex" in _name(value)
 
 
+def to_compute_in(value: Any) -> np.dtype[Any]:
+    """The floating type to compute in for values of a dtype: 32 bits for floats of 16, in which sums overflow.
+
+    >>> to_compute_in("bfloat16"), to_compute_in("float64"), to_compute_in("uint8")
+    (dtype('float32'), dtype('float64'), dtype('float32'))
+    """
+    found = dtype(value)
+    return found if found.kind in "fc" and found.itemsize > 2 else FLOATX
+
+
 def real_part(value: np.dtype[Any]) -> np.dtype[Any]:
     """The dtype of the parts of a complex number; a dtype that is not complex stays as it is."""
     return np.dtype(f"float{value.itemsize * 4}") if value.kind == "c" else value

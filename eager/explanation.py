@@ -56,7 +56,7 @@ def shown(place: Any) -> str:
 
 def _barrier(name: str, dtype: Any, where: str) -> str | None:
     """What bars a gradient for the dtype's sake, if anything does."""
-    if dtypes.is_float(dtype):
+    if dtypes.has_gradient(dtype):
         return None
     kind = "truth values" if dtype.kind == "b" else "integers"
     return f"{name}{where} gives {dtype.name}, and no gradient passes {kind}"
@@ -150,8 +150,8 @@ class Account:
         return f"{head} {reason}."
 
     def _reason(self, target: Any, source: Any) -> str:
-        for role, x in (("target", target), ("source", source)):
-            if not dtypes.is_float(x.dtype):
+        for role, x, fits in (("target", target, dtypes.is_float), ("source", source, dtypes.has_gradient)):
+            if not fits(x.dtype):
                 return f"None: the {role} is {x.dtype.name}, and only floating-point tensors have gradients. Cast it"
         key = id(_tensor(target))
         starts = {id(source)} if isinstance(source, Tensor) else set(self.reads.get(id(source), ()))

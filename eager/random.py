@@ -227,7 +227,7 @@ def uniform(
     concrete = not isinstance(low, AbstractTensor) and not isinstance(high, AbstractTensor)
     if concrete and not np.all(np.asarray(low) <= np.asarray(high)):
         raise ValueError(f"uniform: expected minval <= maxval, got {_shown(low)}, {_shown(high)}.")
-    unit = draws.uniform_from(_bits(sizes, seed), draws.wide(target))
+    unit = draws.uniform_from(_bits(sizes, seed), dtypes.to_compute_in(target))
     values = cast(unit * (high - low) + low, dtype=target)
     if not concrete:
         return values
@@ -255,7 +255,7 @@ def normal(
     """
     target, sizes = _float_dtype("normal", dtype), _sizes("normal", shape)
     center, scale = _spread("normal", mean, stddev, sizes)
-    standard = draws.normal_from(_bits((2, *sizes), seed), draws.wide(target))
+    standard = draws.normal_from(_bits((2, *sizes), seed), dtypes.to_compute_in(target))
     return cast(standard * scale + center, dtype=target)
 
 
@@ -273,7 +273,7 @@ def truncated_normal(
     target, sizes = _float_dtype("truncated_normal", dtype), _sizes("truncated_normal", shape)
     center, scale = _spread("truncated_normal", mean, stddev, sizes)
     low = 0.5 * math.erfc(math.sqrt(2.0))  # the probability beyond two standard deviations on one side
-    p = draws.uniform_from(_bits(sizes, seed), draws.wide(target)) * (1 - 2 * low) + low
+    p = draws.uniform_from(_bits(sizes, seed), dtypes.to_compute_in(target)) * (1 - 2 * low) + low
     values = elementwise.clip(draws.normal_quantile(p), -2.0, 2.0)
     return cast(values * scale + center, dtype=target)
 

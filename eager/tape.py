@@ -126,7 +126,7 @@ class GradientTape(recorder.Recorder):
           GradientError: for anything but floating-point tensors and Variables.
         """
         for leaf in nest.flatten(tensor):
-            if not isinstance(leaf, Operand) or not dtypes.is_float(leaf.dtype):
+            if not isinstance(leaf, Operand) or not dtypes.has_gradient(leaf.dtype):
                 raise GradientError(f"watch: expected floating-point Tensors or Variables, got {describe(leaf)}.")
             if isinstance(leaf, (Tensor, AbstractTensor)):
                 self._tracked[id(leaf)] = leaf
@@ -142,7 +142,7 @@ class GradientTape(recorder.Recorder):
         if id(value) in self._tracked:  # read before
             return value
         if (self._watch_accessed and variable.trainable) or id(variable) in self._watched:
-            if value.dtype.kind == "f" or dtypes.is_float(value.dtype):
+            if value.dtype.kind == "f" or dtypes.has_gradient(value.dtype):
                 self._tracked[id(value)] = value
                 entry = self._reads.get(id(variable))
                 if entry is None:

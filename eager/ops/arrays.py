@@ -59,6 +59,8 @@ reshape.defvjp(lambda g, y, x, newshape: reshape(g, newshape=dims(x)))
 
 
 def _transposed(x: Any, axes: Sequence[int] | None = None) -> AbstractTensor:
+    if isinstance(axes, (int, np.integer)):
+        raise ValueError(f"axes: expected all {len(x.dims)} axes, got {axes}")
     order = tuple(range(len(x.dims)))[::-1] if axes is None else rules.normalize_axes(tuple(axes), len(x.dims))
     if len(order) != len(x.dims):
         raise ValueError(f"axes: expected all {len(x.dims)} axes, got {axes}")

@@ -10,7 +10,7 @@ from .. import dimensions, dtypes
 from ..dimensions import Dim, Size
 from ..errors import describe
 from ..tensor import TensorLike, dims
-from . import arrays, creation, linear, reductions
+from . import arrays, creation, linear
 from .elementwise import cast_like, logical_and, sqrt, tanh, where
 from .nonlinear import softmax
 from .windows import unfold
@@ -59,7 +59,7 @@ def dot_product_attention(
         )
     _check(query, key, value, bias=bias, mask=mask)
     target = dtypes.result_type(query, key, value, float)
-    within = reductions.wide(target)
+    within = dtypes.to_compute_in(target)
     q, k, v = (cast_like(x, within) for x in (query, key, value))
     batch, length, heads, features = dims(q)
     places, shared = dims(k)[1:3]

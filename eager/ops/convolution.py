@@ -92,7 +92,7 @@ def _repeated(x: Any, times: Size) -> Any:
 def _weighted_sum(patches: Any, weights: Any, reach: Size) -> Any:
     """The sum over the windows' places of patches · weights, channel by channel."""
     target = dtypes.result_type(patches, weights)
-    within = reductions.wide(target)
+    within = dtypes.to_compute_in(target)
     products = cast_like(patches, within) * cast_like(weights, within)
     *shape, filters = dims(products)[: -len(dims(weights))] + dims(products)[-1:]
     y = reductions.sum(arrays.reshape(products, newshape=(*shape, reach, filters)), axis=-2)

@@ -28,7 +28,7 @@ def _check_same_shape(target: Any, output: Any, name: str) -> None:
 
 def _wide(output: Any) -> Any:
     """The output with 32 bits if it has 16, in which 1 less the least distance from it is 1."""
-    return cast_like(output, reductions.wide(output.dtype))
+    return cast_like(output, dtypes.to_compute_in(output.dtype))
 
 
 def _as_dtype(loss: Any, target: Any, output: Any) -> Any:

@@ -60,11 +60,6 @@ def random_bits(state: TensorLike, shape: Sequence[Any]) -> Any:
 random_bits.defvjp(None)
 
 
-def wide(dtype: Any) -> np.dtype[Any]:
-    """The dtype to compute in for results of a dtype: float64 for itself, float32 for the others."""
-    return dtypes.dtype("float64") if dtypes.dtype(dtype).itemsize > 4 else dtypes.FLOATX
-
-
 def uniform_from(bits: Any, dtype: Any) -> Any:
     """Bits as numbers in the open interval (0, 1): the centers of 2²³ equal cells, of 2³² for float64.
 
@@ -82,7 +77,7 @@ def uniform_from(bits: Any, dtype: Any) -> Any:
 
 def normal_from(bits: Any, dtype: Any) -> Any:
     """A standard normal number for each pair of words in bits [2, …] (Box & Muller 1958)."""
-    unit = uniform_from(bits, wide(dtype))
+    unit = uniform_from(bits, dtypes.to_compute_in(dtype))
     radius = elementwise.sqrt(elementwise.log(unit[0]) * -2.0)
     return cast(radius * elementwise.cos(unit[1] * (2 * math.pi)), dtype=dtypes.dtype(dtype))
 

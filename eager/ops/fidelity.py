@@ -31,7 +31,7 @@ def psnr(x1: TensorLike, x2: TensorLike, max_val: TensorLike) -> Any:
     if len(a) != len(b) or any(dimensions.same(m, n) is False for m, n in zip(a, b, strict=True)):
         raise ValueError(f"psnr: expected two signals of one shape, got {describe(x1)} and {describe(x2)}.")
     target = dtypes.result_type(x1, x2, float)
-    within = reductions.wide(target)
+    within = dtypes.to_compute_in(target)
     difference = cast_like(x1, within) - cast_like(x2, within)
     peak = log(cast_like(max_val, within)) * (20 / math.log(10))
     noise = log(reductions.mean(difference * difference)) * (10 / math.log(10))

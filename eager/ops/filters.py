@@ -162,7 +162,7 @@ def ssim(
                 f"got {describe(image1)}. Give a smaller filter_size."
             )
     target = dtypes.result_type(image1, image2, float)
-    kind = pixels.wide_dtype(target)
+    kind = dtypes.to_compute_in(target)
     kernel = bell(int(filter_size), np.asarray(filter_sigma, np.float64)).astype(kind)
     a, b = cast_like(image1, kind), cast_like(image2, kind)
     maps = arrays.stack([a, b, a * a, b * b, a * b])

@@ -64,14 +64,9 @@ def count_from(size: Size, dtype: Any) -> Any:
     return np.arange(size, dtype=dtype) if isinstance(size, int) else AbstractTensor((size,), dtype)
 
 
-def wide_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """The dtype to compute in: float32, or float64 for float64."""
-    return dtype if dtype == np.float64 else dtypes.FLOATX
-
-
 def wide(x: Any) -> Any:
     """The values in the dtype to compute in."""
-    return elementwise.cast_like(x, wide_dtype(x.dtype))
+    return elementwise.cast_like(x, dtypes.to_compute_in(x.dtype))
 
 
 def in_float(function: Callable[[Any], Any], images: Any) -> Any:

@@ -32,6 +32,7 @@ def public(function: Callable[P, Any], name: str | None = None) -> Callable[P, T
     nested = frozenset(i for i in data_places if "Sequence" in kinds[i])
     count = next((i for i in range(len(kinds)) if i not in data_places), len(kinds))
     leading = frozenset(names[:count])
+    needed = min(count, len(names) - len(target.__defaults__ or ()))  # those that cannot be None
     trailing = frozenset(names[i] for i in data_places if i >= count)  # data that stands after an option
     first_trailing = len(names) if variadic else next((i for i in sorted(data_places) if i >= count), 1 << 30)
     by_keyword = names[count:] if isinstance(function, Primitive) else ()
@@ -45,6 +46,10 @@ def public(function: Callable[P, Any], name: str | None = None) -> Callable[P, T
 
     def run(*args: Any, **kwargs: Any) -> Any:
         data = [x if type(x) is complex else _convert(x, i in nested) for i, x in enumerate(args[:count])]
+        for place, x in enumerate(data[:needed]):
+            if x is None:
+                expected = f"expected a tensor, an array or numbers as {names[place]}, got None."
+                raise TypeError(f"{operation.__name__}: {expected}")
         rest = args[count:]
         if len(args) > first_trailing:
             rest = tuple(
@@ -89,7 +94,8 @@ def public(function: Callable[P, Any], name: str | None = None) -> Callable[P, T
 
 def _note(error: Exception, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Adds the call to an error that does not name it: the operation, what it was given, its options."""
-    if str(error).startswith(f"{name}: "):
+    text = str(error)
+    if text.startswith(f"{name}: ") and (not args or describe(args[0]) in text):
         return
     given = [*map(describe, args), *(f"{key}={describe(value)}" for key, value in kwargs.items())]
     error.add_note(f"In ops.{name}({', '.join(given)}).")
@@ -102,7 +108,7 @@ def _ready(data: tuple[Any, ...]) -> bool:
         kind = type(x)
         if kind is Tensor:
             found = True
-        elif kind is float or kind is int or kind is bool or x is None:
+        elif kind is float or kind is int or kind is bool:
             continue
         elif isinstance(x, Operand) and kind is not AbstractTensor:
             found = True

@@ -145,15 +145,10 @@ def split_axes(y: Any, like: Any, axis: Axis) -> Any:
     return arrays.transpose(y, axes=tuple(order.index(i) for i in range(len(shape))))
 
 
-def wide(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """The dtype to compute in: 32 bits for floats of 16, in which sums overflow."""
-    return dtypes.FLOATX if dtype.itemsize == 2 and dtypes.is_float(dtype) else dtype
-
-
 def in_float(function: Callable[[Any], tuple[Any, ...]], x: Any) -> tuple[Any, ...]:
     """function(x) with x as a float, and computed in 32 bits if x has 16, in which sums overflow."""
     target = promote_to_float(x) or x.dtype
-    within = wide(target)
+    within = dtypes.to_compute_in(target)
     results = function(x if x.dtype == within else cast(x, dtype=within))
     return results if within == target else tuple(cast(result, dtype=target) for result in results)
 

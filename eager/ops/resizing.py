@@ -272,7 +272,7 @@ def scale_and_translate(
             f"scale_and_translate: expected an output_shape as that of the images but for the axes {axes}, "
             f"got {target} for {describe(images)}."
         )
-    exact = pixels.wide_dtype(dtypes.result_type(scale, translation, float))
+    exact = dtypes.to_compute_in(dtypes.result_type(scale, translation, float))
     factors, offsets = cast_like(scale, exact), cast_like(translation, exact)
     y: Any = pixels.wide(images)
     for i, axis in enumerate(axes):

@@ -40,6 +40,13 @@ def same_as_input(x: Any, **params: Any) -> AbstractTensor:
     return AbstractTensor(x.dims, x.dtype)
 
 
+def same_as_real_input(x: Any, **params: Any) -> AbstractTensor:
+    """Shape and dtype of the only operand, which must not be complex."""
+    if x.dtype.kind == "c":
+        raise TypeError("expected real numbers. Take ops.real(x), ops.imag(x) or ops.absolute(x)")
+    return AbstractTensor(x.dims, x.dtype)
+
+
 def normalize_axis(axis: int, rank: int, name: str = "axis") -> int:
     """A non-negative axis.
 

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from ..primitive import primitive, promote_to_float
-from ..tensor import AbstractTensor, TensorLike
-from .elementwise import FLOAT, divide, equal, exp, less, multiply, sin, square, where
+from ..tensor import TensorLike
+from . import rules
+from .elementwise import divide, equal, exp, less, multiply, sin, square, where
 from .transcendental import widened
 
 Array = np.ndarray[Any, Any]
@@ -81,12 +82,15 @@ def _ratio(coefficients: Coefficients, x: Array) -> Array:
     return y
 
 
+REAL = {"shape": rules.same_as_real_input, "promote": promote_to_float}
 _BLOCK = 8192  # elements: what one block's intermediate results take fits the cache
 
 
 def _in_blocks(function: Callable[[Array], Array], x: Any) -> Array:
     """function(x) for a function of flat float64 arrays, rounded to the dtype of x."""
     x = np.asarray(x)
+    if x.dtype.kind == "c":
+        raise TypeError("complex numbers")  # the shape rule says the rest
     flat = x.reshape(-1)
     y = np.empty_like(flat)
     for start in range(0, flat.size, _BLOCK):
@@ -119,13 +123,13 @@ def _erfc(x: Array) -> Array:
     return np.where(a <= _NEAR_END, 1 - center, np.where(x < 0, 2 - tail, tail))
 
 
-@primitive(**FLOAT)
+@primitive(**REAL)
 def erf(x: TensorLike) -> Any:
     """2/√π times the integral of exp(-t²) from 0 to x."""
     return _in_blocks(_erf, x)
 
 
-@primitive(**FLOAT)
+@primitive(**REAL)
 def erfc(x: TensorLike) -> Any:
     """1 - erf(x), exact where erf(x) is nearly 1."""
     return _in_blocks(_erfc, x)
@@ -152,7 +156,7 @@ def _erfinv(x: Array) -> Array:
     return y / math.sqrt(2)
 
 
-@primitive(**FLOAT)
+@primitive(**REAL)
 def erfinv(x: TensorLike) -> Any:
     """The y with erf(y) = x: ±infinity at ±1, NaN beyond."""
     return _in_blocks(_erfinv, x)
@@ -193,7 +197,7 @@ def _bessel(x: Array, order: int) -> Array:
     return np.copysign(y, x) if order else y
 
 
-@primitive(shape=lambda x, order: AbstractTensor(x.dims, x.dtype), promote=promote_to_float)
+@primitive(**REAL)
 def bessel_i(x: TensorLike, order: int) -> Any:
     """The modified Bessel function of the first kind, of order 0 or 1."""
     return _in_blocks(lambda block: _bessel(block, order), x)

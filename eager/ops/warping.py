@@ -118,7 +118,7 @@ def map_coordinates(
         )
     if any(dimensions.same(size, 0) for size in sizes):
         raise ValueError(f"map_coordinates: expected inputs with elements, got {describe(inputs)}.")
-    exact = cast_like(coordinates, pixels.wide_dtype(coordinates.dtype))  # type: ignore[union-attr]
+    exact = cast_like(coordinates, dtypes.to_compute_in(coordinates.dtype))  # type: ignore[union-attr]
     rows = [arrays.getitem(exact, key=(i,)) for i in range(len(sizes))]
     value = pixels.fill("map_coordinates", fill_value, inputs.dtype)  # type: ignore[union-attr]
     return _sampled(arrays.reshape(inputs, newshape=(-1,)), sizes, rows, int(order), fill_mode, value)
@@ -291,7 +291,7 @@ def perspective_transform(
     exact = np.dtype(np.float64)  # for a few numbers, which the differences of products need
     points = [cast_like(x if len(shape) == 3 else arrays.expand_dims(x, 0), exact) for x in (start_points, end_points)]
     _check_count(name, "points", points[0], batch, images)
-    kind = pixels.wide_dtype(dtypes.result_type(start_points, end_points, float))
+    kind = dtypes.to_compute_in(dtypes.result_type(start_points, end_points, float))
     transform = cast_like(_homography(*points), kind)
     value = pixels.fill(name, fill_value, batch.dtype)
     return pixels.as_given(_projected(batch, transform, interpolation, "constant", value), images, data_format)
@@ -335,7 +335,7 @@ def elastic_transform(
     if not isinstance(sigma, (int, float, np.number)) or not sigma > 0:
         raise ValueError(f"{name}: expected a number > 0 as sigma, got {describe(sigma)}.")
     batch = pixels.as_batch(images, data_format)
-    kind = pixels.wide_dtype(batch.dtype)
+    kind = dtypes.to_compute_in(batch.dtype)
     noise = draws.normal((2, *dims(batch)[:3]), 0.0, float(sigma), kind, seed)
     kernel = filters.bell(int(6 * sigma) | 1, np.asarray(sigma, np.float64)).astype(kind)
     for axis in (-2, -1):

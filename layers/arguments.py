@@ -42,6 +42,25 @@ def sizes(layer: Any, name: str, value: Any, rank: int) -> tuple[int, ...]:
     return result
 
 
+def borders(layer: Any, name: str, value: Any, rank: int) -> tuple[tuple[int, int], ...]:
+    """Two integers >= 0 for each axis; one integer stands for both of an axis, or for all.
+
+    Raises:
+      ValueError: naming the layer, the argument and what came.
+    """
+    values = (value,) if rank == 1 else tuple(value) if isinstance(value, (tuple, list)) else (value,) * rank
+    pairs = tuple(tuple(item) if isinstance(item, (tuple, list)) else (item, item) for item in values)
+    whole = all(
+        isinstance(width, (int, np.integer)) and not isinstance(width, bool) and width >= 0
+        for pair in pairs
+        for width in pair
+    )
+    if len(pairs) != rank or not whole or any(len(pair) != 2 for pair in pairs):
+        wanted = "an integer >= 0 or 2 of them" if rank == 1 else f"an integer >= 0, {rank} of them, or {rank} pairs"
+        raise ValueError(f"{type(layer).__name__} {layer.name!r}: {name} must be {wanted}, got {value!r}.")
+    return tuple((int(before), int(after)) for before, after in pairs)
+
+
 def number(layer: Any, name: str, value: Any, low: float, high: float = math.inf) -> Any:
     """A real number in [low, high].
 
@@ -51,6 +70,17 @@ def number(layer: Any, name: str, value: Any, low: float, high: float = math.inf
     if isinstance(value, bool) or not isinstance(value, Real) or not low <= value <= high:  # type: ignore[operator]
         wanted = f">= {low}" if high == math.inf else f"in [{low}, {high}]"
         raise ValueError(f"{type(layer).__name__} {layer.name!r}: {name} must be {wanted}, got {value!r}.")
+    return value
+
+
+def below_one(layer: Any, name: str, value: Any) -> Any:
+    """A real number in [0, 1).
+
+    Raises:
+      ValueError: naming the layer, the argument and what came.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value < 1:  # type: ignore[operator]
+        raise ValueError(f"{type(layer).__name__} {layer.name!r}: {name} must be in [0, 1), got {value!r}.")
     return value
 
 

@@ -1,4 +1,4 @@
-"""Layers that rearrange: Flatten, Reshape, Concatenate."""
+"""Layers that rearrange: Flatten, Reshape, Permute, RepeatVector, Concatenate."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import dimensions, ops
 from ..errors import describe
-from .arguments import one_of
+from .arguments import one_of, positive
 from .base import Layer
 from .convolutional import FORMATS
 from .input_spec import InputSpec
@@ -80,6 +80,65 @@ class Reshape(Layer):
                 f"{self.target_shape}, got {describe(inputs)}."
             )
         return ops.reshape(inputs, (batch, *(total // fixed if size == -1 else size for size in self.target_shape)))
+
+
+class Permute(Layer):
+    """The axes behind the batch's in another order.
+
+    Args:
+      dims: for each axis of y behind the batch's, which of x it is, counted from 1.
+      **kwargs: name, dtype.
+
+    Shapes:
+      x: [batch, ...], with as many axes behind the batch's as `dims` has
+      y: [batch, ...], where axis i has the size of x's axis dims[i - 1]
+
+    Raises:
+      ValueError: if `dims` does not hold each of 1 … n once, or x has another number of axes.
+
+    Example:
+      >>> Permute((2, 1))(np.zeros((5, 3, 4))).shape
+      (5, 4, 3)
+    """
+
+    def __init__(self, dims: Sequence[int], **kwargs: Any):
+        super().__init__(**kwargs)
+        places = tuple(dims) if isinstance(dims, (list, tuple)) else None
+        if places is None or sorted(map(repr, places)) != sorted(map(repr, range(1, len(places) + 1))):
+            raise ValueError(f"{self._title()}: dims must hold each of the integers 1 … n once, got {dims!r}.")
+        self.dims = places
+        self.input_spec = InputSpec(ndim=len(places) + 1)
+
+    def call(self, inputs: Any) -> Any:
+        return ops.transpose(inputs, (0, *self.dims))
+
+
+class RepeatVector(Layer):
+    """y[b, i, :] = x[b, :], for i in 0 … n - 1.
+
+    Args:
+      n: how often, > 0.
+      **kwargs: name, dtype.
+
+    Shapes:
+      x: [batch, features]
+      y: [batch, n, features]
+
+    Raises:
+      ValueError: if x has not 2 axes.
+
+    Example:
+      >>> RepeatVector(3)(np.zeros((2, 4))).shape
+      (2, 3, 4)
+    """
+
+    def __init__(self, n: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.n = positive(self, "n", n)
+        self.input_spec = InputSpec(ndim=2)
+
+    def call(self, inputs: Any) -> Any:
+        return ops.repeat(ops.expand_dims(inputs, 1), self.n, 1)
 
 
 class Concatenate(Layer):

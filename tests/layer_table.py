@@ -77,6 +77,121 @@ ROWS = {
     "LeakyReLU": Row({"negative_slope": 0.2}, (2, 3), (2, 3), free=(0, 1)),
     "MaxPooling2D": Row({"pool_size": 2}, (2, 5, 4, 3), (2, 2, 2, 3), free=(0, 1, 2)),
     "Reshape": Row({"target_shape": (2, -1)}, (3, 4, 3), (3, 2, 6), free=(0,)),
+    "Conv1D": Row(
+        {"filters": 4, "kernel_size": 3, "padding": "causal", "strides": 2, "activation": "tanh"},
+        (2, 5, 2),
+        (2, 3, 4),
+        free=(0, 1),
+        weights=KERNEL,
+        trainable=2,
+    ),
+    "Conv1DTranspose": Row(
+        {"filters": 3, "kernel_size": 3, "strides": 2, "padding": "same"},
+        (2, 3, 2),
+        (2, 6, 3),
+        free=(0, 1),
+        weights=KERNEL,
+        trainable=2,
+    ),
+    "MaxPooling1D": Row({"pool_size": 2}, (2, 5, 3), (2, 2, 3), free=(0, 1)),
+    "Conv3D": Row(
+        {"filters": 4, "kernel_size": 3, "padding": "same", "strides": 2, "activation": "tanh"},
+        (2, 4, 3, 4, 2),
+        (2, 2, 2, 2, 4),
+        free=(0, 1, 2, 3),
+        weights=KERNEL,
+        trainable=2,
+    ),
+    "Conv3DTranspose": Row(
+        {"filters": 3, "kernel_size": 3, "strides": 2, "padding": "same"},
+        (2, 2, 3, 2, 2),
+        (2, 4, 6, 4, 3),
+        free=(0, 1, 2, 3),
+        weights=KERNEL,
+        trainable=2,
+    ),
+    "MaxPooling3D": Row({"pool_size": 2}, (2, 4, 3, 4, 3), (2, 2, 1, 2, 3), free=(0, 1, 2, 3)),
+    "DepthwiseConv1D": Row(
+        {"kernel_size": 3, "depth_multiplier": 2, "padding": "same", "activation": "tanh"},
+        (2, 5, 2),
+        (2, 5, 4),
+        free=(0, 1),
+        weights=KERNEL,
+        trainable=2,
+    ),
+    "SeparableConv1D": Row(
+        {"filters": 3, "kernel_size": 2, "depth_multiplier": 2},
+        (2, 5, 2),
+        (2, 4, 3),
+        free=(0, 1),
+        weights=("depthwise_kernel", "pointwise_kernel", "bias"),
+        trainable=3,
+    ),
+    "DepthwiseConv2D": Row(
+        {"kernel_size": 3, "depth_multiplier": 2, "padding": "same", "activation": "tanh"},
+        (2, 5, 4, 2),
+        (2, 5, 4, 4),
+        free=(0, 1, 2),
+        weights=KERNEL,
+        trainable=2,
+    ),
+    "SeparableConv2D": Row(
+        {"filters": 3, "kernel_size": 2, "depth_multiplier": 2},
+        (2, 5, 4, 2),
+        (2, 4, 3, 3),
+        free=(0, 1, 2),
+        weights=("depthwise_kernel", "pointwise_kernel", "bias"),
+        trainable=3,
+    ),
+    "AveragePooling1D": Row({"pool_size": 2, "strides": 1, "padding": "same"}, (2, 5, 2), (2, 5, 2), free=(0, 1)),
+    "GlobalAveragePooling1D": Row({}, (2, 5, 2), (2, 2), free=(0, 1)),
+    "GlobalMaxPooling1D": Row({}, (2, 5, 2), (2, 2), free=(0, 1)),
+    "UpSampling1D": Row({"size": 3}, (2, 5, 2), (2, 15, 2), free=(0, 1)),
+    "ZeroPadding1D": Row({"padding": (0, 2)}, (2, 5, 2), (2, 7, 2), free=(0, 1)),
+    "Cropping1D": Row({"cropping": (0, 2)}, (2, 5, 2), (2, 3, 2), free=(0, 1)),
+    "SpatialDropout1D": Row(
+        {"rate": 0.5, "seed": 3}, (2, 5, 2), (2, 5, 2), free=(0, 1), states=("seed_generator_state",)
+    ),
+    "AveragePooling2D": Row(
+        {"pool_size": 2, "strides": 1, "padding": "same"}, (2, 5, 4, 2), (2, 5, 4, 2), free=(0, 1, 2)
+    ),
+    "GlobalAveragePooling2D": Row({"keepdims": True}, (2, 5, 4, 2), (2, 1, 1, 2), free=(0, 1, 2)),
+    "GlobalMaxPooling2D": Row({"keepdims": True}, (2, 5, 4, 2), (2, 1, 1, 2), free=(0, 1, 2)),
+    "UpSampling2D": Row({"size": (2, 3)}, (2, 5, 4, 2), (2, 10, 12, 2), free=(0, 1, 2)),
+    "ZeroPadding2D": Row({"padding": ((1, 0), (2, 1))}, (2, 5, 4, 2), (2, 6, 7, 2), free=(0, 1, 2)),
+    "Cropping2D": Row({"cropping": ((1, 0), (2, 1))}, (2, 5, 4, 2), (2, 4, 1, 2), free=(0, 1, 2)),
+    "SpatialDropout2D": Row(
+        {"rate": 0.5, "seed": 3}, (2, 5, 4, 2), (2, 5, 4, 2), free=(0, 1, 2), states=("seed_generator_state",)
+    ),
+    "AveragePooling3D": Row(
+        {"pool_size": 2, "strides": 1, "padding": "same"}, (2, 4, 3, 4, 2), (2, 4, 3, 4, 2), free=(0, 1, 2, 3)
+    ),
+    "GlobalAveragePooling3D": Row({}, (2, 4, 3, 4, 2), (2, 2), free=(0, 1, 2, 3)),
+    "GlobalMaxPooling3D": Row({}, (2, 4, 3, 4, 2), (2, 2), free=(0, 1, 2, 3)),
+    "UpSampling3D": Row({"size": 3}, (2, 4, 3, 4, 2), (2, 12, 9, 12, 2), free=(0, 1, 2, 3)),
+    "ZeroPadding3D": Row({"padding": (1, 2, 0)}, (2, 4, 3, 4, 2), (2, 6, 7, 4, 2), free=(0, 1, 2, 3)),
+    "Cropping3D": Row({"cropping": (1, 1, 0)}, (2, 4, 3, 4, 2), (2, 2, 1, 4, 2), free=(0, 1, 2, 3)),
+    "SpatialDropout3D": Row(
+        {"rate": 0.5, "seed": 3}, (2, 4, 3, 4, 2), (2, 4, 3, 4, 2), free=(0, 1, 2, 3), states=("seed_generator_state",)
+    ),
+    "AlphaDropout": Row({"rate": 0.5, "seed": 3}, (3, 4), (3, 4), free=(0, 1), states=("seed_generator_state",)),
+    "GaussianDropout": Row({"rate": 0.5, "seed": 3}, (3, 4), (3, 4), free=(0, 1), states=("seed_generator_state",)),
+    "GaussianNoise": Row({"stddev": 0.5, "seed": 3}, (3, 4), (3, 4), free=(0, 1), states=("seed_generator_state",)),
+    "Add": Row({}, [(2, 3, 2), (2, 1, 2), (2, 2)], (2, 3, 2), free=(0, 1)),
+    "Average": Row({}, [(2, 3, 2), (2, 1, 2), (2, 2)], (2, 3, 2), free=(0, 1)),
+    "Maximum": Row({}, [(2, 3, 2), (2, 1, 2), (2, 2)], (2, 3, 2), free=(0, 1)),
+    "Minimum": Row({}, [(2, 3, 2), (2, 1, 2), (2, 2)], (2, 3, 2), free=(0, 1)),
+    "Multiply": Row({}, [(2, 3, 2), (2, 1, 2), (2, 2)], (2, 3, 2), free=(0, 1)),
+    "Subtract": Row({}, [(2, 3, 2), (2, 1, 2)], (2, 3, 2), free=(0, 1)),
+    "Dot": Row({"axes": (2, 1), "normalize": True}, [(2, 3, 4), (2, 4, 5)], (2, 3, 5), free=(0, 1)),
+    "Permute": Row({"dims": (3, 1, 2)}, (2, 3, 4, 5), (2, 5, 3, 4), free=(0, 1, 2, 3)),
+    "RepeatVector": Row({"n": 3}, (2, 4), (2, 3, 4), free=(0, 1)),
+    "LayerNormalization": Row(
+        {"axis": [2, 1]}, (4, 5, 3), (4, 5, 3), free=(0,), weights=("gamma", "beta"), trainable=2
+    ),
+    "RMSNormalization": Row({"axis": -1}, (4, 5, 3), (4, 5, 3), free=(0, 1), weights=("scale",), trainable=1),
+    "GroupNormalization": Row({"groups": 2}, (3, 5, 4), (3, 5, 4), free=(0, 1), weights=("gamma", "beta"), trainable=2),
+    "UnitNormalization": Row({"axis": (1, 2)}, (3, 5, 4), (3, 5, 4), free=(0, 1, 2)),
 }
 
 

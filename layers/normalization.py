@@ -346,8 +346,8 @@ class UnitNormalization(Layer):
       ValueError: for an axis out of range.
 
     Example:
-      >>> UnitNormalization()(np.array([[3.0, 4.0]])).numpy().round(2).tolist()
-      [[0.6, 0.8]]
+      >>> UnitNormalization()(np.array([[3.0, 4.0]]))
+      Tensor([[0.6, 0.8]], shape=(1, 2), dtype=float32)
     """
 
     def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Any):

@@ -86,8 +86,8 @@ class UpSampling2D(Layer):
         target = tuple(old * times for old, times in zip(space, self.size, strict=True))
         return ops.image.resize(inputs, target, self.interpolation, data_format=self.data_format)
 
-    def compute_output_spec(self, inputs: Any) -> Any:
-        """Shapes are those of repeated pixels, whatever lies between: an unknown size has no interpolation yet."""
+    def compute_output_spec(self, inputs: Any, **kwargs: Any) -> Any:
+        """That of repeated pixels, whatever lies between them: an unknown size has no interpolation yet."""
         return _repeated(inputs, self.size, self.data_format)
 
 

@@ -9,10 +9,14 @@ import pytest
 from eagerly import layers
 from parity.comparing import differences, unequal
 from parity.drawing import Draw, given
-from parity.layers import LAYERS
+from parity.layers import LAYERS as BASIC
+from parity.layers_of_space import LAYERS as OF_SPACE
+from parity.layers_of_values import LAYERS as OF_VALUES
 from parity.running import from_torch, run_ours, run_torch
 
 BASES = {"Layer", "InputSpec"}
+LAYERS = {**BASIC, **OF_SPACE, **OF_VALUES}
+FUNCTIONS = ("add", "average", "concatenate", "dot", "maximum", "minimum", "multiply", "subtract")
 
 
 def made(name, row):
@@ -40,9 +44,46 @@ def made(name, row):
 
 
 def test_every_layer_has_a_row():
-    classes = {name for name, value in vars(layers).items() if inspect.isclass(value) and name[0] != "_"}
+    classes = {name for name, value in vars(layers).items() if inspect.isclass(value) and value.__name__ == name}
     assert classes - BASES == set(LAYERS)
     assert [name for name in LAYERS if not hasattr(keras.layers, name)] == []
+
+
+def test_other_names_are_those_of_keras():
+    """Each class that is here has all of its names in Keras, and no other."""
+    theirs = {name: value.__name__ for name, value in vars(keras.layers).items() if inspect.isclass(value)}
+    theirs = {name: kind for name, kind in theirs.items() if kind in LAYERS}
+    ours = {name: value.__name__ for name, value in vars(layers).items() if inspect.isclass(value)}
+    assert {name: kind for name, kind in ours.items() if kind in LAYERS} == theirs
+
+
+@pytest.mark.parametrize("name", sorted(LAYERS))
+def test_its_arguments_are_those_of_keras(name):
+    """Names, order and defaults; Keras's further ones of a few layers are not here, some of ours take `**kwargs`."""
+    mine, theirs = (
+        {p.name: p.default for p in inspect.signature(getattr(side, name).__init__).parameters.values()}
+        for side in (layers, keras.layers)
+    )
+    shared = {argument: default for argument, default in theirs.items() if argument in mine}
+    assert set(mine) - set(theirs) <= {"kwargs"}
+    assert list(shared.items()) == [(argument, default) for argument, default in mine.items() if argument in theirs]
+    assert set(theirs) - set(mine) <= {
+        "BatchNormalization": {"renorm", "renorm_clipping", "renorm_momentum", "synchronized"},
+        "Dense": {"lora_rank", "lora_alpha", "quantization_config"},
+        "Embedding": {"weights", "lora_rank", "lora_alpha", "quantization_config"},
+    }.get(name, set())
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_that_make_and_call_a_layer(name):
+    d = Draw(3)
+    inputs = given([d.array((2, 3)), d.array((2, 3))], **({"axes": 1} if name == "dot" else {}))
+    mine, theirs = (inspect.signature(getattr(side, name)) for side in (layers, keras.layers))
+    assert [(p.name, p.default) for p in mine.parameters.values()] == [
+        (p.name, p.default) for p in theirs.parameters.values()
+    ]
+    outcomes = run_ours(getattr(layers, name), inputs), run_torch(getattr(keras.layers, name), inputs)
+    assert not list(differences(*outcomes, inputs))
 
 
 @pytest.mark.parametrize("name", sorted(LAYERS))

@@ -79,7 +79,7 @@ class ZeroPadding1D(BaseZeroPadding):
 
     def __init__(self, padding: Any = 1, data_format: str | None = None, **kwargs: Any):
         super().__init__("padding", padding, data_format, **kwargs)
-        self.padding = self.widths
+        (self.padding,) = self.widths
 
 
 class ZeroPadding2D(BaseZeroPadding):
@@ -161,7 +161,7 @@ class Cropping1D(BaseCropping):
 
     def __init__(self, cropping: Any = (1, 1), **kwargs: Any):
         super().__init__("cropping", cropping, None, **kwargs)
-        self.cropping = self.widths
+        (self.cropping,) = self.widths
 
 
 class Cropping2D(BaseCropping):

@@ -277,23 +277,22 @@ class Dot(Layer):
         pair = tuple(axes) if isinstance(axes, (list, tuple)) else (axes, axes)
         if len(pair) != 2 or not all(isinstance(axis, int) and not isinstance(axis, bool) for axis in pair):
             raise ValueError(f"{self._title()}: axes must be an integer or 2 of them, got {axes!r}.")
-        self.axes = pair
+        self.axes = axes if isinstance(axes, int) else pair
         self.normalize = normalize
         self.supports_masking = True
 
     def call(self, inputs: Any) -> Any:
         pair = _list_of(self, inputs, 2)
-        if not all(-x.ndim <= axis < x.ndim and axis % x.ndim for x, axis in zip(pair, self.axes, strict=True)):
+        axes = (self.axes, self.axes) if isinstance(self.axes, int) else self.axes
+        if not all(-x.ndim <= axis < x.ndim and axis % x.ndim for x, axis in zip(pair, axes, strict=True)):
             raise ValueError(
                 f"{self._title()}: expected axes that the inputs have, and not the batch's, "
-                f"got {self.axes} for {describe(inputs)}."
+                f"got {axes} for {describe(inputs)}."
             )
-        places = [axis % x.ndim for x, axis in zip(pair, self.axes, strict=True)]
+        places = [axis % x.ndim for x, axis in zip(pair, axes, strict=True)]
         size, other = (ops.shape(x)[place] for x, place in zip(pair, places, strict=True))
         if dimensions.same(size, other) is False:
-            raise ValueError(
-                f"{self._title()}: expected equal sizes along the axes {self.axes}, got {describe(inputs)}."
-            )
+            raise ValueError(f"{self._title()}: expected equal sizes along the axes {axes}, got {describe(inputs)}.")
         if self.normalize:
             pair = [ops.normalize(x, place) for x, place in zip(pair, places, strict=True)]
         left, right = (ops.moveaxis(x, place, -1) for x, place in zip(pair, places, strict=True))

@@ -15,9 +15,12 @@ from eagerly.layers import (
     Dropout,
     Embedding,
     Flatten,
+    GroupNormalization,
     Input,
     Layer,
+    LayerNormalization,
     LeakyReLU,
+    UnitNormalization,
 )
 from eagerly.models import Model, Sequential
 from eagerly.tensor import Tensor
@@ -60,7 +63,17 @@ def test_an_embedding_masks_zeros_only_if_told():
 
 @pytest.mark.parametrize(
     "layer",
-    [Dense(2), Dropout(0.5), BatchNormalization(), Activation("relu"), Activation("linear"), LeakyReLU()],
+    [
+        Dense(2),
+        Dropout(0.5),
+        BatchNormalization(),
+        LayerNormalization(),
+        GroupNormalization(2),
+        UnitNormalization(),
+        Activation("relu"),
+        Activation("linear"),
+        LeakyReLU(),
+    ],
     ids=lambda layer: type(layer).__name__,
 )
 def test_layers_that_hand_masks_on(layer):

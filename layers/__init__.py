@@ -24,6 +24,7 @@ from .input_layer import Input as Input
 from .input_spec import InputSpec as InputSpec
 from .merging import Add as Add
 from .merging import Average as Average
+from .merging import Concatenate as Concatenate
 from .merging import Dot as Dot
 from .merging import Maximum as Maximum
 from .merging import Minimum as Minimum
@@ -55,7 +56,6 @@ from .regularization import Dropout as Dropout
 from .regularization import SpatialDropout1D as SpatialDropout1D
 from .regularization import SpatialDropout2D as SpatialDropout2D
 from .regularization import SpatialDropout3D as SpatialDropout3D
-from .reshaping import Concatenate as Concatenate
 from .reshaping import Flatten as Flatten
 from .reshaping import Permute as Permute
 from .reshaping import RepeatVector as RepeatVector

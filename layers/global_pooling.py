@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import ops
+from .. import dtypes, ops
 from .arguments import one_of
 from .base import Layer
 from .convolutional import FORMATS
@@ -140,7 +140,7 @@ class GlobalAveragePooling1D(BaseGlobalPooling):
         x = ops.cast(inputs, "float32") if inputs.dtype.itemsize <= 2 else inputs  # sums overflow in 16 bits
         total = ops.sum(ops.where(kept, x, 0), self.space, self.keepdims)
         y = total / ops.sum(ops.cast(kept, x.dtype), self.space, self.keepdims)
-        return ops.cast(y, inputs.dtype) if x.dtype != inputs.dtype else y
+        return ops.cast(y, inputs.dtype) if x is not inputs and dtypes.is_float(inputs.dtype) else y
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         return None

@@ -1,7 +1,8 @@
-"""Merging layers: several inputs become one, element by element, or by products and sums along an axis.
+"""Merging layers: several inputs become one, element by element, one after another, or by sums of products.
 
-The inputs are a list; those of fewer axes get new ones behind the batch's, then sizes of 1 stretch, as in Keras. The
-batch alone never stretches. Each layer has a function of its name in lower case, which makes it and calls it.
+The inputs are a list. Element by element, those of fewer axes get new ones behind the batch's, then sizes of 1 stretch,
+as in Keras; the batch alone never stretches. Each layer has a function of its name in lower case, which makes and calls
+it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from typing import Any
 from .. import dimensions, ops
 from ..errors import describe
 from .base import Layer
-from .reshaping import Concatenate
 
 
 def _list_of(layer: Any, inputs: Any, count: int | None = None) -> list[Any]:
@@ -30,8 +30,7 @@ def _list_of(layer: Any, inputs: Any, count: int | None = None) -> list[Any]:
         )
     if any(x.ndim == 0 for x in inputs):
         raise ValueError(f"{layer._title()}: expected tensors of shape [batch, ...], got {describe(inputs)}.")
-    first, *others = (ops.shape(x)[0] for x in inputs)
-    if any(dimensions.same(first, other) is False for other in others):
+    if len({x.shape[0] for x in inputs} - {None}) > 1:
         raise ValueError(f"{layer._title()}: expected inputs of one batch size, got {describe(inputs)}.")
     return list(inputs)
 
@@ -45,8 +44,9 @@ def _aligned(x: Any, rank: int) -> Any:
 
 def _aligned_masks(inputs: Sequence[Any], masks: Any) -> list[Any]:
     """A mask for each input, or None, with the axes that `_aligned` gives the input."""
+    if masks is None:
+        return [None] * len(inputs)
     rank = max(x.ndim for x in inputs)
-    masks = [None] * len(inputs) if masks is None else masks
     return [
         None if mask is None else _aligned(mask, mask.ndim + rank - x.ndim)
         for x, mask in zip(inputs, masks, strict=True)
@@ -73,15 +73,21 @@ class BaseMerge(Layer):
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
         inputs = _list_of(self, inputs, self.count)
+        masks = _aligned_masks(inputs, mask)
+        if any(x.shape != inputs[0].shape for x in inputs):
+            inputs = self._broadcastable(inputs)
+        return self.merge(inputs, masks)
+
+    def _broadcastable(self, inputs: list[Any]) -> list[Any]:
         rank = max(x.ndim for x in inputs)
         aligned = [_aligned(x, rank) for x in inputs]
         try:
-            dimensions.broadcast(*(ops.shape(x) for x in aligned))
+            dimensions.broadcast(*map(ops.shape, aligned))
         except ValueError:
             raise ValueError(
                 f"{self._title()}: expected sizes behind the batch's that are equal or 1, got {describe(inputs)}."
             ) from None
-        return self.merge(aligned, _aligned_masks(inputs, mask))
+        return aligned
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         masks = _aligned_masks(inputs, previous_mask)
@@ -306,6 +312,63 @@ class Dot(Layer):
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         return None
+
+
+class Concatenate(Layer):
+    """The inputs one after another along an axis.
+
+    Args:
+      axis: an axis other than the batch's.
+      **kwargs: name, dtype.
+
+    Shapes:
+      inputs: a list of at least one tensor, equal in shape except along `axis`
+      y: their shape, the sizes along `axis` added
+      mask of y: what the masks of the inputs leave in; an input without one is left in
+
+    Raises:
+      ValueError: if the input is no list, the axis is out of range, or shapes differ elsewhere.
+
+    Example:
+      >>> Concatenate()([np.zeros((2, 3)), np.ones((2, 1))]).shape
+      (2, 4)
+    """
+
+    def __init__(self, axis: int = -1, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.axis = axis
+        self.supports_masking = True
+
+    def call(self, inputs: Any) -> Any:
+        if not isinstance(inputs, (list, tuple)) or not inputs:
+            raise ValueError(f"{self._title()}: expected a list of tensors, got {describe(inputs)}.")
+        shapes = [x.shape for x in inputs]
+        rank = len(shapes[0])
+        if not -rank <= self.axis < rank:
+            raise ValueError(f"{self._title()}: axis {self.axis} is out of range for inputs {describe(inputs)}.")
+        axis = self.axis % rank
+        others = [[size for i, size in enumerate(shape) if i != axis] for shape in shapes]
+        if any(
+            len(mine) != len(others[0])
+            or any(None not in (a, b) and a != b for a, b in zip(mine, others[0], strict=True))
+            for mine in others
+        ):
+            raise ValueError(
+                f"{self._title()}: expected equal shapes except along axis {self.axis}, got {describe(inputs)}."
+            )
+        return ops.concatenate(inputs, self.axis)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        if previous_mask is None:
+            return None
+        masks = []
+        for x, mask in zip(inputs, previous_mask, strict=True):
+            if mask is None:
+                mask = ops.ones_like(x, dtype="bool")
+            elif mask.ndim < x.ndim:
+                mask = ops.broadcast_to(ops.expand_dims(mask, -1), ops.shape(x))
+            masks.append(mask)
+        return ops.any(ops.concatenate(masks, self.axis), axis=-1)
 
 
 def add(inputs: Any, **kwargs: Any) -> Any:

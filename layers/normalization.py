@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .. import ops
+from .. import dtypes, ops
 from .arguments import number, weight_options
 from .base import Layer
 from .input_spec import InputSpec
@@ -210,7 +210,7 @@ class LayerNormalization(Layer):
     def call(self, inputs: Any) -> Any:
         options = {"rms_scaling": True} if self.rms_scaling else {}
         y = ops.layer_normalization(inputs, self.gamma, self.beta, self.axis, self.epsilon, **options)
-        return ops.cast(y, self.dtype)
+        return y if y.dtype == self._dtype else ops.cast(y, self.dtype)
 
 
 class RMSNormalization(Layer):
@@ -325,7 +325,7 @@ class GroupNormalization(Layer):
         groups = shape[place] if self.groups == -1 else self.groups
         each = shape[place] // groups
         x = ops.reshape(inputs, (*shape[:place], groups, each, *shape[place + 1 :]))
-        x = ops.cast(x, "float32") if x.dtype.itemsize <= 2 or x.dtype.kind not in "fV" else x
+        x = ops.cast(x, "float32") if x.dtype.itemsize <= 2 or not dtypes.is_float(x.dtype) else x
         mean, variance = ops.moments(x, [i for i in range(1, x.ndim) if i != place], keepdims=True)
         along = tuple({place: groups, place + 1: each}.get(i, 1) for i in range(x.ndim))
         factor = ops.rsqrt(variance + self.epsilon)

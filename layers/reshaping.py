@@ -1,4 +1,4 @@
-"""Layers that rearrange: Flatten, Reshape, Permute, RepeatVector, Concatenate."""
+"""Layers that rearrange: Flatten, Reshape, Permute, RepeatVector."""
 
 from __future__ import annotations
 
@@ -139,60 +139,3 @@ class RepeatVector(Layer):
 
     def call(self, inputs: Any) -> Any:
         return ops.repeat(ops.expand_dims(inputs, 1), self.n, 1)
-
-
-class Concatenate(Layer):
-    """The inputs one after another along an axis.
-
-    Args:
-      axis: an axis other than the batch's.
-      **kwargs: name, dtype.
-
-    Shapes:
-      inputs: a list of at least one tensor, equal in shape except along `axis`
-      y: their shape, the sizes along `axis` added
-      mask of y: what the masks of the inputs leave in; an input without one is left in
-
-    Raises:
-      ValueError: if the input is no list, the axis is out of range, or shapes differ elsewhere.
-
-    Example:
-      >>> Concatenate()([np.zeros((2, 3)), np.ones((2, 1))]).shape
-      (2, 4)
-    """
-
-    def __init__(self, axis: int = -1, **kwargs: Any):
-        super().__init__(**kwargs)
-        self.axis = axis
-        self.supports_masking = True
-
-    def call(self, inputs: Any) -> Any:
-        if not isinstance(inputs, (list, tuple)) or not inputs:
-            raise ValueError(f"{self._title()}: expected a list of tensors, got {describe(inputs)}.")
-        shapes = [x.shape for x in inputs]
-        rank = len(shapes[0])
-        if not -rank <= self.axis < rank:
-            raise ValueError(f"{self._title()}: axis {self.axis} is out of range for inputs {describe(inputs)}.")
-        axis = self.axis % rank
-        others = [[size for i, size in enumerate(shape) if i != axis] for shape in shapes]
-        if any(
-            len(mine) != len(others[0])
-            or any(None not in (a, b) and a != b for a, b in zip(mine, others[0], strict=True))
-            for mine in others
-        ):
-            raise ValueError(
-                f"{self._title()}: expected equal shapes except along axis {self.axis}, got {describe(inputs)}."
-            )
-        return ops.concatenate(inputs, self.axis)
-
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        if previous_mask is None:
-            return None
-        masks = []
-        for x, mask in zip(inputs, previous_mask, strict=True):
-            if mask is None:
-                mask = ops.ones_like(x, dtype="bool")
-            elif mask.ndim < x.ndim:
-                mask = ops.broadcast_to(ops.expand_dims(mask, -1), ops.shape(x))
-            masks.append(mask)
-        return ops.any(ops.concatenate(masks, self.axis), axis=-1)

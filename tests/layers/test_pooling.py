@@ -115,7 +115,9 @@ def test_integers():
     assert MaxPooling1D(2, 1)(x).dtype == "int32" and layers.GlobalMaxPooling1D()(x).dtype == "int32"
     assert AveragePooling1D(2, 1)(x).tolist() == [[[1.5], [3.0]]]
     assert GlobalAveragePooling1D()(x).dtype == "float32"
-    assert GlobalAveragePooling1D()(x, mask=Tensor([[True, True, False]])).tolist() == [[1.5]]
+    for dtype in ("int32", "int8"):
+        y = GlobalAveragePooling1D()(x.astype(dtype), mask=Tensor([[True, True, False]]))
+        assert y.dtype == "float32" and y.tolist() == [[1.5]]
 
 
 # --- what they refuse

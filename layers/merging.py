@@ -303,10 +303,10 @@ class Dot(Layer):
             pair = [ops.normalize(x, place) for x, place in zip(pair, places, strict=True)]
         left, right = (ops.moveaxis(x, place, -1) for x, place in zip(pair, places, strict=True))
         batch, *rows = ops.shape(left)[:-1]
-        columns = ops.shape(right)[1:-1]
+        other_batch, *columns = ops.shape(right)[:-1]
         y = ops.matmul(
             ops.reshape(left, (batch, dimensions.product(rows), size)),
-            ops.transpose(ops.reshape(right, (batch, dimensions.product(columns), other)), (0, 2, 1)),
+            ops.transpose(ops.reshape(right, (other_batch, dimensions.product(columns), other)), (0, 2, 1)),
         )
         return ops.reshape(y, (batch, *rows, *columns) if rows or columns else (batch, 1))
 

@@ -147,6 +147,12 @@ def test_dot(shapes, axes, formula):
     np.testing.assert_allclose(layers.dot([a, b], axes, dtype="float64"), y)
 
 
+def test_a_batch_that_is_known_of_one_input_alone():
+    known, free = Input(batch_shape=(4, 3)), Input(batch_shape=(None, 3))
+    for inputs in ([known, free], [free, known]):
+        assert Dot(1)(inputs).shape[1:] == (1,) and Add()(inputs).shape[1:] == (3,)
+
+
 def test_cosines():
     rng = np.random.default_rng(2)
     a, b = rng.normal(size=(2, 4, 3)), rng.normal(size=(2, 5, 3))

@@ -17,6 +17,7 @@ from . import nonlinear as _nonlinear
 from . import normalization as _normalization
 from . import patterns as _patterns
 from . import pooling as _pooling
+from . import recurrent as _recurrent
 from . import reductions as _reductions
 from .public import public as _public
 
@@ -81,3 +82,6 @@ space_to_depth = _public(_patterns.space_to_depth)
 depth_to_space = _public(_patterns.depth_to_space)
 
 polar = _public(_complexes.polar)
+
+lstm = _public(_recurrent.lstm_sequence, "lstm")
+gru = _public(_recurrent.gru_sequence, "gru")

@@ -8,6 +8,10 @@ from .borders import ZeroPadding1D as ZeroPadding1D
 from .borders import ZeroPadding2D as ZeroPadding2D
 from .borders import ZeroPadding3D as ZeroPadding3D
 from .convolutional import Conv1D as Conv1D
+from .cells import GRUCell as GRUCell
+from .cells import LSTMCell as LSTMCell
+from .cells import SimpleRNNCell as SimpleRNNCell
+from .cells import StackedRNNCells as StackedRNNCells
 from .convolutional import Conv2D as Conv2D
 from .convolutional import Conv3D as Conv3D
 from .core import Activation as Activation
@@ -52,6 +56,10 @@ from .pooling import AveragePooling3D as AveragePooling3D
 from .pooling import MaxPooling1D as MaxPooling1D
 from .pooling import MaxPooling2D as MaxPooling2D
 from .pooling import MaxPooling3D as MaxPooling3D
+from .recurrent import GRU as GRU
+from .recurrent import LSTM as LSTM
+from .recurrent import RNN as RNN
+from .recurrent import SimpleRNN as SimpleRNN
 from .regularization import Dropout as Dropout
 from .regularization import SpatialDropout1D as SpatialDropout1D
 from .regularization import SpatialDropout2D as SpatialDropout2D

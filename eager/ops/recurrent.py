@@ -193,7 +193,9 @@ def _check(
     if len(dims(x)) != 3:
         raise ValueError(f"{name}: expected x [batch, steps, features], got {describe(x)}.")
     if len(dims(recurrent_kernel)) != 2:
-        raise ValueError(f"{name}: expected recurrent_kernel [units, {gates} * units], got {describe(recurrent_kernel)}.")
+        raise ValueError(
+            f"{name}: expected recurrent_kernel [units, {gates} * units], got {describe(recurrent_kernel)}."
+        )
     batch, steps, features = dims(x)
     units = dims(recurrent_kernel)[0]
     width = gates * units
@@ -208,9 +210,7 @@ def _check(
         if operand is None:
             continue
         got = dims(operand)
-        if len(got) != len(shape) or any(
-            dimensions.same(a, b) is False for a, b in zip(got, shape, strict=True)
-        ):
+        if len(got) != len(shape) or any(dimensions.same(a, b) is False for a, b in zip(got, shape, strict=True)):
             raise ValueError(
                 f"{name}: expected {what} of shape {dimensions.display(shape)} for x {describe(x)} and "
                 f"{dimensions.display((units,))[0]} units, got {describe(operand)}."

@@ -1,5 +1,8 @@
 """The layers, under Keras 3's names and with its arguments, defaults and weights."""
 
+from .attention import AdditiveAttention as AdditiveAttention
+from .attention import Attention as Attention
+from .attention import MultiHeadAttention as MultiHeadAttention
 from .base import Layer as Layer
 from .borders import Cropping1D as Cropping1D
 from .borders import Cropping2D as Cropping2D
@@ -100,3 +103,5 @@ MaxPool2D = MaxPooling2D
 MaxPool3D = MaxPooling3D
 SeparableConvolution1D = SeparableConv1D
 SeparableConvolution2D = SeparableConv2D
+from .wrappers import Bidirectional as Bidirectional
+from .wrappers import TimeDistributed as TimeDistributed

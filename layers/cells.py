@@ -266,7 +266,7 @@ class LSTMCell(BaseCell):
         self.state_size = [self.units, self.units]
         if unit_forget_bias:
             first, *others = self.bias_options
-            self.bias_options = (functools.partial(_with_ones, first), *others)  # type: ignore[assignment]
+            self.bias_options = (functools.partial(_with_ones, first), *others)
 
     def call(self, inputs: Any, states: Any, training: bool = False) -> Any:
         h, c = states

@@ -68,7 +68,9 @@ class RNN(Layer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        self.cell = known_cell(self, "cell", StackedRNNCells(cell) if isinstance(cell, (list, tuple)) else cell)
+        if isinstance(cell, (list, tuple)):
+            cell = StackedRNNCells(cell, dtype=self.dtype, name="stacked_rnn_cells")
+        self.cell = known_cell(self, "cell", cell)
         self.return_sequences = return_sequences
         self.return_state = return_state
         self.go_backwards = go_backwards
@@ -455,9 +457,9 @@ class LSTM(BaseCellLayer):
     def inner_loop(self, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> tuple[Any, Any, Any]:
         if not self._as_a_whole(training):
             return super().inner_loop(sequences, initial_state, mask, training)
-        cell, x = self.cell, self._dropped(sequences, training)
-        weights = cell.kernel, cell.recurrent_kernel, cell.bias
-        outputs, *states = ops.lstm(x, mask, *initial_state, *weights, go_backwards=self.go_backwards)
+        cell, (h, c), back = self.cell, initial_state, self.go_backwards
+        x = self._dropped(sequences, training)
+        outputs, *states = ops.lstm(x, mask, h, c, cell.kernel, cell.recurrent_kernel, cell.bias, back)
         return self._whole(outputs, states, mask)
 
 
@@ -567,7 +569,7 @@ class GRU(BaseCellLayer):
     def inner_loop(self, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> tuple[Any, Any, Any]:
         if not self._as_a_whole(training):
             return super().inner_loop(sequences, initial_state, mask, training)
-        cell, x = self.cell, self._dropped(sequences, training)
-        weights = cell.kernel, cell.recurrent_kernel, cell.bias
-        outputs, *states = ops.gru(x, mask, *initial_state, *weights, cell.reset_after, self.go_backwards)
+        cell, (h,), back = self.cell, initial_state, self.go_backwards
+        x = self._dropped(sequences, training)
+        outputs, *states = ops.gru(x, mask, h, cell.kernel, cell.recurrent_kernel, cell.bias, cell.reset_after, back)
         return self._whole(outputs, states, mask)

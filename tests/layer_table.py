@@ -22,6 +22,9 @@ class Row:
     integers: None, or the bound of integer inputs.
     weights: the names of the weights in Keras's order; the first `trainable` of them are trained.
     states: the names of further variables.
+    inside: the path from the layer to each weight, where weights belong to layers inside; `weights` are the names then.
+    mixed: the names of all variables, where states of a layer inside stand before the weights of the next one.
+    several: whether the layer's inputs are several arguments of `call`: the tests give a list, `spread` spreads it.
     """
 
     make: dict[str, Any]
@@ -32,9 +35,42 @@ class Row:
     weights: tuple[str, ...] = ()
     trainable: int = 0
     states: tuple[str, ...] = ()
+    inside: tuple[str, ...] = ()
+    mixed: tuple[str, ...] = ()
+    several: bool = False
+
+    @property
+    def variables(self):
+        """The names of all variables in order."""
+        return self.mixed or (*self.weights, *self.states)
 
 
 KERNEL = ("kernel", "bias")
+RECURRENT = ("kernel", "recurrent_kernel", "bias")
+SEED = "seed_generator_state"
+CELL = {"weights": RECURRENT, "trainable": 3, "states": (SEED,), "several": True}
+
+
+def sequence(cell, make, units=3, **options):
+    """A recurrent layer with a cell of its own, for sequences of four features."""
+    steps = options.get("return_sequences", False)
+    return Row(
+        {"units": units, **make, **options},
+        (2, 5, 4),
+        (2, 5, units) if steps else (2, units),
+        free=(0, 1),
+        weights=RECURRENT,
+        trainable=3,
+        states=(SEED,),
+        inside=tuple(f"{cell}/{name}" for name in RECURRENT),
+    )
+
+
+def nested(class_name, **config):
+    """A layer as an argument, which the tests make anew each time."""
+    return {"class_name": class_name, "config": config}
+
+
 ROWS = {
     "Activation": Row({"activation": "tanh"}, (2, 3), (2, 3), free=(0, 1)),
     "BatchNormalization": Row(
@@ -192,12 +228,110 @@ ROWS = {
     "RMSNormalization": Row({"axis": -1}, (4, 5, 3), (4, 5, 3), free=(0, 1), weights=("scale",), trainable=1),
     "GroupNormalization": Row({"groups": 2}, (3, 5, 4), (3, 5, 4), free=(0, 1), weights=("gamma", "beta"), trainable=2),
     "UnitNormalization": Row({"axis": (1, 2)}, (3, 5, 4), (3, 5, 4), free=(0, 1, 2)),
+    "AdditiveAttention": Row(
+        {"use_scale": True}, [(2, 3, 4), (2, 5, 4)], (2, 3, 4), free=(0,), weights=("scale",), trainable=1
+    ),
+    "Attention": Row(
+        {"use_scale": True, "score_mode": "concat"},
+        [(2, 3, 4), (2, 5, 4), (2, 5, 4)],
+        (2, 3, 4),
+        free=(0,),
+        weights=("scale", "concat_score_weight"),
+        trainable=2,
+    ),
+    "Bidirectional": Row(
+        {"layer": nested("GRU", units=3, return_sequences=True), "merge_mode": "sum"},
+        (2, 5, 4),
+        (2, 5, 3),
+        free=(0, 1),
+        weights=RECURRENT * 2,
+        trainable=6,
+        states=(SEED, SEED),
+        mixed=(*RECURRENT, SEED) * 2,
+        inside=tuple(f"{way}_gru/gru_cell/{name}" for way in ("forward", "backward") for name in RECURRENT),
+    ),
+    "GRU": sequence("gru_cell", {}, return_sequences=True),
+    "GRUCell": Row({"units": 3, "activation": "softsign"}, [(2, 4), (2, 3)], (2, 3), **CELL),
+    "LSTM": sequence("lstm_cell", {"go_backwards": True}),
+    "LSTMCell": Row({"units": 3, "unit_forget_bias": False}, [(2, 4), (2, 3), (2, 3)], (2, 3), **CELL),
+    "MultiHeadAttention": Row(
+        {"num_heads": 2, "key_dim": 3, "value_dim": 2},
+        [(2, 3, 4), (2, 5, 4)],
+        (2, 3, 4),
+        free=(0, 1),
+        weights=KERNEL * 4,
+        trainable=8,
+        inside=tuple(f"{part}/{name}" for part in ("query", "key", "value", "attention_output") for name in KERNEL),
+        several=True,
+    ),
+    "RNN": Row(
+        {"cell": [nested("SimpleRNNCell", units=3, name="first"), nested("LSTMCell", units=2, name="second")]},
+        (2, 5, 4),
+        (2, 2),
+        free=(0, 1),
+        weights=RECURRENT * 2,
+        trainable=6,
+        states=(SEED, SEED),
+        mixed=(*RECURRENT, SEED) * 2,
+        inside=tuple(f"stacked_rnn_cells/{cell}/{name}" for cell in ("first", "second") for name in RECURRENT),
+    ),
+    "SimpleRNN": sequence("simple_rnn_cell", {"activation": "softsign"}),
+    "SimpleRNNCell": Row({"units": 3}, [(2, 4), (2, 3)], (2, 3), **CELL),
+    "StackedRNNCells": Row(
+        {"cells": [nested("GRUCell", units=3, name="first"), nested("SimpleRNNCell", units=2, name="second")]},
+        [(2, 4), (2, 3), (2, 2)],
+        (2, 2),
+        weights=RECURRENT * 2,
+        trainable=6,
+        states=(SEED, SEED),
+        mixed=(*RECURRENT, SEED) * 2,
+        inside=tuple(f"{cell}/{name}" for cell in ("first", "second") for name in RECURRENT),
+        several=True,
+    ),
+    "TimeDistributed": Row(
+        {"layer": nested("Dense", units=3, activation="tanh", name="one")},
+        (2, 5, 4),
+        (2, 5, 3),
+        free=(0, 1),
+        weights=KERNEL,
+        trainable=2,
+        inside=("one/kernel", "one/bias"),
+    ),
 }
+
+
+def spread(cls):
+    """A layer class to call on a list of what its `call` takes as several arguments: x and the states of a cell."""
+
+    def run(self, first, *rest, **options):
+        if not isinstance(first, (list, tuple)):
+            return super(made, self)._run(first, *rest, **options)
+        if hasattr(self, "state_size"):
+            return super(made, self)._run(first[0], list(first[1:]), **options)[0]
+        return super(made, self)._run(*first, **options)
+
+    made = type(cls.__name__, (cls,), {"_run": run})
+    return made
+
+
+SPREAD = {name: spread(getattr(layers, name)) for name, row in ROWS.items() if row.several}
+
+
+def with_dtype(value, dtype):
+    """Configurations of layers with a dtype in them, as a user has to give it to layers inside."""
+    if isinstance(value, list):
+        return [with_dtype(item, dtype) for item in value]
+    if isinstance(value, dict) and "class_name" in value:
+        return {**value, "config": {**value["config"], "dtype": dtype}}
+    return value
 
 
 def make(name, /, **options):
     """A layer of a class, with the arguments of its row."""
-    return getattr(layers, name)(**{**ROWS[name].make, **options})
+    arguments = ROWS[name].make
+    if "dtype" in options:
+        arguments = {key: with_dtype(value, options["dtype"]) for key, value in arguments.items()}
+    return SPREAD.get(name, getattr(layers, name))(**{**arguments, **options})
 
 
 def data(name, seed=0, dtype="float32"):

@@ -25,8 +25,10 @@ def made(name, row):
         for k in range(row.draws):
             d = Draw(zlib.crc32(f"layers.{name}/{dtype}/{k}".encode()), dtype)
             drawn = row.draw(d)
-            options = {**drawn.make, "dtype": dtype}
-            ours, theirs = getattr(layers, name)(**options), getattr(keras.layers, name)(**options)
+            ours, theirs = (
+                getattr(side, name)(**{**drawn.arguments(side, dtype), "dtype": dtype})
+                for side in (layers, keras.layers)
+            )
             inputs = given(drawn.inputs, **drawn.call)
             run_ours(ours, inputs, gradient=False)
             run_torch(theirs, inputs, gradient=False)

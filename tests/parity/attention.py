@@ -7,7 +7,7 @@ def single(kind):
     """Attention over single vectors."""
 
     def draw(d):
-        batch, queries, places, size = 2, d.size(), d.size(), d.size()
+        batch, queries, places, size = 2, d.size(), d.size(2), d.size()  # Keras warns of a softmax over one place
         inputs = [d.array((batch, queries, size)), d.array((batch, places, size))]
         if d.flip():
             inputs.append(d.array((batch, places, size)))
@@ -24,7 +24,7 @@ def single(kind):
 
 def heads(d):
     """Several heads; masks leave each query a place, as results of queries without one are nobody's."""
-    batch, queries, places = 2, d.size(), d.size()
+    batch, queries, places = 2, d.size(), d.size(2)
     call = {"value": d.array((batch, places, 3)), **d.maybe(key=d.array((batch, places, 4)))}
     make = {"num_heads": d.size(1, 3), "key_dim": d.size(), "seed": 1}
     make |= d.maybe(value_dim=d.size(), use_bias=False, dropout=0.3, output_shape=d.pick(3, (2, 3)), use_gate=True)
@@ -35,7 +35,7 @@ def heads(d):
         mask = d.truth(shape)
         mask[..., 0] = True
         call["attention_mask"] = mask
-    if d.flip():
+    elif d.flip():
         mask = d.truth((batch, places))
         mask[:, 0] = True
         call[d.pick("value_mask", "key_mask")] = mask

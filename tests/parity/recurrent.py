@@ -11,7 +11,7 @@ def cell_options(d, kind):
     if d.flip():
         options |= d.maybe(activation=d.pick("relu", "softsign", None), recurrent_dropout=0.3)
         if kind != "SimpleRNN":
-            options |= d.maybe(recurrent_activation=d.pick("hard_sigmoid", "tanh"))
+            options |= d.maybe(recurrent_activation=d.pick("softsign", "tanh"))
     if kind == "GRU":
         options |= d.maybe(reset_after=False)
     if kind == "LSTM":
@@ -78,7 +78,7 @@ def ran(d):
 
     def nested(side, dtype):
         made = cells(side, kinds, units, dtype)
-        return {"cell": made if len(made) > 1 else made[0]}
+        return {"cell": side.StackedRNNCells(made, dtype=dtype) if len(made) > 1 else made[0]}
 
     return Made(options, d.array((2, steps, 3)), masked(d, 2, steps), nested)
 
@@ -127,5 +127,4 @@ LAYERS: dict[str, list[LayerRow]] = {
     "TimeDistributed": [LayerRow(each_step), LayerRow(standardized, draws=2, training=True, tolerance=3)],
     **{kind: [LayerRow(sequence(kind), draws=32)] for kind in STATES},
     **{f"{kind}Cell": [LayerRow(cell(kind), draws=12)] for kind in STATES},
-    "LSTM": [LayerRow(sequence("LSTM"), draws=32), LayerRow(sequence("LSTM"), dtypes=("bfloat16",), gradient=False)],
 }

@@ -23,12 +23,11 @@ def single(kind):
 
 
 def heads(d):
-    """Several heads; masks leave each query a place, as results of queries without one are nobody's."""
+    """Several heads; masks leave each query a place, as PyTorch's gradient of one without is wrong."""
     batch, queries, places = 2, d.size(), d.size(2)
     call = {"value": d.array((batch, places, 3)), **d.maybe(key=d.array((batch, places, 4)))}
     make = {"num_heads": d.size(1, 3), "key_dim": d.size(), "seed": 1}
     make |= d.maybe(value_dim=d.size(), use_bias=False, dropout=0.3, output_shape=d.pick(3, (2, 3)), use_gate=True)
-    make |= d.maybe(sliding_window=places + queries)
     call |= d.maybe(return_attention_scores=True, use_causal_mask=True)
     shape = d.pick((batch, queries, places), (batch, 1, queries, places), (queries, places))
     if d.flip():
@@ -39,6 +38,8 @@ def heads(d):
         mask = d.truth((batch, places))
         mask[:, 0] = True
         call[d.pick("value_mask", "key_mask")] = mask
+    elif queries <= places:
+        make |= d.maybe(sliding_window=d.size(1, 3))
     return Made(make, d.array((batch, queries, d.size())), call)
 
 

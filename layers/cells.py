@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import nest, ops, random
-from ..tensor import dims
+from ..tensor import Operand, dims
 from .arguments import activation as known_activation
 from .arguments import number, positive, weight_options
 from .base import Layer
@@ -101,6 +101,10 @@ class BaseCell(Layer):
         masks = [random.dropout(ones, rate, seed=self.seed_generator) for _ in range(self.gates)]
         return masks if self.implementation == 1 and self.gates > 1 else masks[0]
 
+    def _known(self, state: Any) -> Any:
+        """A state as a tensor in the dtype of the computation."""
+        return self._cast(state if isinstance(state, Operand) else ops.convert_to_tensor(state))
+
     def _of_input(self, inputs: Any, training: bool) -> Any:
         """The input's share of all gates."""
         return _product(inputs, self.kernel, self.get_dropout_mask(inputs) if training else None)
@@ -182,7 +186,7 @@ class SimpleRNNCell(BaseCell):
         )
 
     def call(self, sequence: Any, states: Any, training: bool = False) -> Any:
-        h = states[0] if nest.is_nested(states) else states
+        h = self._known(states[0] if nest.is_nested(states) else states)
         y = self._of_input(sequence, training)
         y = y if self.bias is None else y + self.bias
         y = self.activation(
@@ -269,7 +273,7 @@ class LSTMCell(BaseCell):
             self.bias_options = (functools.partial(_with_ones, first), *others)
 
     def call(self, inputs: Any, states: Any, training: bool = False) -> Any:
-        h, c = states
+        h, c = map(self._known, states)
         mask = self.get_recurrent_dropout_mask(h) if training else None
         z = self._of_input(inputs, training) + _product(h, self.recurrent_kernel, mask)
         i, f, g, o = ops.split(z if self.bias is None else z + self.bias, 4, axis=1)
@@ -364,7 +368,7 @@ class GRUCell(BaseCell):
         return (2, width) if self.reset_after else (width,)
 
     def call(self, inputs: Any, states: Any, training: bool = False) -> Any:
-        h = states[0] if nest.is_nested(states) else states
+        h = self._known(states[0] if nest.is_nested(states) else states)
         mask = self.get_recurrent_dropout_mask(h) if training else None
         first, second = (self.bias, None) if self.bias is None or not self.reset_after else (self.bias[0], self.bias[1])
         x = self._of_input(inputs, training)

@@ -16,6 +16,8 @@ from ..tensor import Operand, dims
 from .arguments import number, one_of, positive, weight_options
 from .base import Layer
 
+LIST = "list [query, value] or [query, value, key]"
+
 
 class BaseAttention(Layer):
     """What attention over single vectors shares: softmax of the scores of queries and keys, times the values."""
@@ -41,11 +43,11 @@ class BaseAttention(Layer):
         return_attention_scores: bool = False,
         use_causal_mask: bool = False,
     ) -> Any:
-        self._check_list(inputs, "inputs", "[query, value] or [query, value, key]")
+        self._check_list(inputs, "inputs", LIST)
         query, value, key = inputs if len(inputs) == 3 else (*inputs, inputs[1])
         queries = values = None
         if mask is not None:
-            self._check_list(mask, "mask", "[mask of the query, mask of the value]")
+            self._check_list(mask, "mask", "list [mask of the query, mask of the value]")
             queries, values = mask[:2]
         scores = self.scores(query, key)
         allowed = None if values is None else ops.expand_dims(ops.cast(values, "bool"), -2)
@@ -68,7 +70,7 @@ class BaseAttention(Layer):
 
     def _check_list(self, given: Any, name: str, wanted: str) -> None:
         if not isinstance(given, (list, tuple)) or len(given) not in (2, 3):
-            raise ValueError(f"{self._title()}: expected {name} as a list {wanted}, got {describe(given)}.")
+            raise ValueError(f"{self._title()}: expected {name} as a {wanted}, got {describe(given)}.")
 
 
 def _places(queries: Any, keys: Any, related: Any) -> Any:
@@ -153,7 +155,8 @@ class AdditiveAttention(BaseAttention):
         super().__init__(use_scale, dropout, kwargs.pop("seed", None), **kwargs)
 
     def build(self, input_shape: Any) -> None:
-        self._check_list(input_shape, "inputs", "[query, value] or [query, value, key]")
+        if not isinstance(input_shape[0], (list, tuple)):
+            raise ValueError(f"{self._title()}: expected inputs as a {LIST}, got one of shape {tuple(input_shape)}.")
         features = (input_shape[0][-1],)
         self.scale = self.add_weight(features, "glorot_uniform", name="scale") if self.use_scale else None
 
@@ -205,6 +208,10 @@ class HeadProjection(Layer):
         y = ops.reshape(y, (*kept, *self.given))
         y = y if self.bias is None else y + self.bias
         return y if self.activation is None else self.activation(y)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        """None: the layer of all heads looks after masks."""
+        return None
 
 
 class MultiHeadAttention(Layer):

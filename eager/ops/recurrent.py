@@ -51,7 +51,7 @@ def lstm_sequence(
 
     Example:
       >>> x, weights = np.ones((1, 3, 2)), np.zeros((2, 4))
-      >>> outputs, h, c = lstm_sequence(x, None, np.ones((1, 1)), np.ones((1, 1)), weights, weights[:1])
+      >>> outputs, h, c = eagerly.ops.lstm(x, None, np.ones((1, 1)), np.ones((1, 1)), weights, weights[:1])
       >>> c.tolist(), outputs.shape
       ([[0.125]], (1, 3, 1))
 
@@ -100,7 +100,7 @@ def gru_sequence(
 
     Example:
       >>> x, weights = np.ones((1, 2, 2)), np.zeros((2, 3))
-      >>> gru_sequence(x, None, np.ones((1, 1)), weights, weights[:1])[1].tolist()
+      >>> eagerly.ops.gru(x, None, np.ones((1, 1)), weights, weights[:1])[1].tolist()
       [[0.25]]
 
     Reference: Cho et al. 2014, version 3 for reset_after=True, version 1 for False.

@@ -10,11 +10,11 @@ from .borders import Cropping3D as Cropping3D
 from .borders import ZeroPadding1D as ZeroPadding1D
 from .borders import ZeroPadding2D as ZeroPadding2D
 from .borders import ZeroPadding3D as ZeroPadding3D
-from .convolutional import Conv1D as Conv1D
 from .cells import GRUCell as GRUCell
 from .cells import LSTMCell as LSTMCell
 from .cells import SimpleRNNCell as SimpleRNNCell
 from .cells import StackedRNNCells as StackedRNNCells
+from .convolutional import Conv1D as Conv1D
 from .convolutional import Conv2D as Conv2D
 from .convolutional import Conv3D as Conv3D
 from .core import Activation as Activation
@@ -81,6 +81,8 @@ from .transposed import Conv3DTranspose as Conv3DTranspose
 from .upsampling import UpSampling1D as UpSampling1D
 from .upsampling import UpSampling2D as UpSampling2D
 from .upsampling import UpSampling3D as UpSampling3D
+from .wrappers import Bidirectional as Bidirectional
+from .wrappers import TimeDistributed as TimeDistributed
 
 # Keras's other names.
 AvgPool1D = AveragePooling1D
@@ -103,5 +105,3 @@ MaxPool2D = MaxPooling2D
 MaxPool3D = MaxPooling3D
 SeparableConvolution1D = SeparableConv1D
 SeparableConvolution2D = SeparableConv2D
-from .wrappers import Bidirectional as Bidirectional
-from .wrappers import TimeDistributed as TimeDistributed

@@ -3,10 +3,49 @@
 A layer that is not here fails `test_layers.py`. Rows of a family that grows move to a module of their own.
 """
 
-from parity import attention, recurrent
-from parity.made import LayerRow, Made
+from dataclasses import dataclass, field
+from typing import Any
+
+from parity.drawing import FLOATS
 
 CONVOLUTION = {"strides": (1, 2), "padding": ("valid", "same"), "use_bias": (True, False)}
+
+
+@dataclass
+class Made:
+    """A layer's constructor arguments, its inputs, and the arguments of the call.
+
+    Where layers are among the constructor's arguments, `nested` makes those from a side's `layers` and the dtype.
+    """
+
+    make: dict[str, Any]
+    inputs: Any
+    call: dict[str, Any] = field(default_factory=dict)
+    nested: Any = None
+
+    def arguments(self, side, dtype):
+        """The constructor's arguments for a side's layer."""
+        return {**self.make, **(self.nested(side, dtype) if self.nested else {})}
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One way to make a layer.
+
+    draw: from a Draw to what was Made.
+    dtypes: of the layer, and of its floating inputs.
+    draws: how many for each dtype.
+    training: whether to compare the call in training too, with the weights that it leaves behind.
+    gradient: whether there are gradients.
+    tolerance: the factor on the usual one.
+    """
+
+    draw: Any
+    dtypes: tuple[str, ...] = FLOATS
+    draws: int = 6
+    training: bool = False
+    gradient: bool = True
+    tolerance: float = 1.0
 
 
 def dense(d):
@@ -107,6 +146,4 @@ LAYERS: dict[str, list[LayerRow]] = {
     "LeakyReLU": [LayerRow(lambda d: Made(d.maybe(negative_slope=0.1), d.array(d.shape(1, 3))))],
     "MaxPooling2D": [LayerRow(pool(2), draws=12)],
     "Reshape": [LayerRow(reshaped)],
-    **recurrent.LAYERS,
-    **attention.LAYERS,
 }

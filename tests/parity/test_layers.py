@@ -10,12 +10,14 @@ from eagerly import layers
 from parity.comparing import differences, unequal
 from parity.drawing import Draw, given
 from parity.layers import LAYERS as BASIC
+from parity.layers_of_attention import LAYERS as OF_ATTENTION
+from parity.layers_of_sequences import LAYERS as OF_SEQUENCES
 from parity.layers_of_space import LAYERS as OF_SPACE
 from parity.layers_of_values import LAYERS as OF_VALUES
 from parity.running import from_torch, run_ours, run_torch
 
 BASES = {"Layer", "InputSpec"}
-LAYERS = {**BASIC, **OF_SPACE, **OF_VALUES}
+LAYERS = {**BASIC, **OF_SPACE, **OF_VALUES, **OF_SEQUENCES, **OF_ATTENTION}
 FUNCTIONS = ("add", "average", "concatenate", "dot", "maximum", "minimum", "multiply", "subtract")
 
 

@@ -1,6 +1,6 @@
 """How to make and call attention layers."""
 
-from parity.made import LayerRow, Made
+from parity.layers import LayerRow, Made
 
 
 def single(kind):

@@ -1,6 +1,6 @@
 """How to make and call recurrent layers, their cells, and the layers that wrap them."""
 
-from parity.made import LayerRow, Made
+from parity.layers import LayerRow, Made
 
 STATES = {"LSTM": 2, "GRU": 1, "SimpleRNN": 1}
 

@@ -459,7 +459,7 @@ class LSTM(BaseCellLayer):
             return super().inner_loop(sequences, initial_state, mask, training)
         cell, (h, c), back = self.cell, initial_state, self.go_backwards
         x = self._dropped(sequences, training)
-        outputs, *states = ops.lstm(x, mask, h, c, cell.kernel, cell.recurrent_kernel, cell.bias, back)
+        outputs, *states = ops.lstm(x, h, c, cell.kernel, cell.recurrent_kernel, cell.bias, mask, back)
         return self._whole(outputs, states, mask)
 
 
@@ -571,5 +571,5 @@ class GRU(BaseCellLayer):
             return super().inner_loop(sequences, initial_state, mask, training)
         cell, (h,), back = self.cell, initial_state, self.go_backwards
         x = self._dropped(sequences, training)
-        outputs, *states = ops.gru(x, mask, h, cell.kernel, cell.recurrent_kernel, cell.bias, cell.reset_after, back)
+        outputs, *states = ops.gru(x, h, cell.kernel, cell.recurrent_kernel, cell.bias, mask, cell.reset_after, back)
         return self._whole(outputs, states, mask)

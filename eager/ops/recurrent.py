@@ -23,12 +23,12 @@ from .loops import slices
 
 def lstm_sequence(
     x: TensorLike,
-    mask: TensorLike | None,
     h0: TensorLike,
     c0: TensorLike,
     kernel: TensorLike,
     recurrent_kernel: TensorLike,
     bias: TensorLike | None = None,
+    mask: TensorLike | None = None,
     go_backwards: bool = False,
 ) -> Any:
     """All outputs of a long short-term memory, and its last states: (outputs, h, c).
@@ -38,12 +38,12 @@ def lstm_sequence(
 
     Args:
       x: [batch, steps, features].
-      mask: bool[batch, steps], false for steps to skip; None for none.
       h0: the first h, [batch, units].
       c0: the first c, [batch, units].
       kernel: [features, 4 · units].
       recurrent_kernel: [units, 4 · units].
       bias: [4 · units] or None.
+      mask: bool[batch, steps], false for steps to skip; None for none.
       go_backwards: whether to go from the last step to the first.
 
     Raises:
@@ -51,7 +51,7 @@ def lstm_sequence(
 
     Example:
       >>> x, weights = np.ones((1, 3, 2)), np.zeros((2, 4))
-      >>> outputs, h, c = eagerly.ops.lstm(x, None, np.ones((1, 1)), np.ones((1, 1)), weights, weights[:1])
+      >>> outputs, h, c = eagerly.ops.lstm(x, np.ones((1, 1)), np.ones((1, 1)), weights, weights[:1])
       >>> c.tolist(), outputs.shape
       ([[0.125]], (1, 3, 1))
 
@@ -71,11 +71,11 @@ def lstm_sequence(
 
 def gru_sequence(
     x: TensorLike,
-    mask: TensorLike | None,
     h0: TensorLike,
     kernel: TensorLike,
     recurrent_kernel: TensorLike,
     bias: TensorLike | None = None,
+    mask: TensorLike | None = None,
     reset_after: bool = True,
     go_backwards: bool = False,
 ) -> Any:
@@ -87,11 +87,11 @@ def gru_sequence(
 
     Args:
       x: [batch, steps, features].
-      mask: bool[batch, steps], false for steps to skip; None for none.
       h0: the first h, [batch, units].
       kernel: [features, 3 · units].
       recurrent_kernel: [units, 3 · units].
       bias: [2, 3 · units], [3 · units] with reset_after=False, or None.
+      mask: bool[batch, steps], false for steps to skip; None for none.
       reset_after: whether r multiplies after the matrix product.
       go_backwards: whether to go from the last step to the first.
 
@@ -100,7 +100,7 @@ def gru_sequence(
 
     Example:
       >>> x, weights = np.ones((1, 2, 2)), np.zeros((2, 3))
-      >>> eagerly.ops.gru(x, None, np.ones((1, 1)), weights, weights[:1])[1].tolist()
+      >>> eagerly.ops.gru(x, np.ones((1, 1)), weights, weights[:1])[1].tolist()
       [[0.25]]
 
     Reference: Cho et al. 2014, version 3 for reset_after=True, version 1 for False.

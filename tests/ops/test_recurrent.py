@@ -28,20 +28,20 @@ def drawn(gates, steps=4, batch=2, features=3, units=2, biases=()):
 @pytest.mark.parametrize("backwards", [False, True])
 @pytest.mark.parametrize("mask", [None, MASK], ids=["all", "masked"])
 def test_gradients_of_lstm(mask, backwards):
-    check_gradients(lambda x, *rest: ops.lstm(x, mask, *rest, go_backwards=backwards), drawn(4))
+    check_gradients(lambda *given: ops.lstm(*given, mask, backwards), drawn(4))
 
 
 @pytest.mark.parametrize("reset_after", [False, True])
 @pytest.mark.parametrize("mask", [None, MASK], ids=["all", "masked"])
 def test_gradients_of_gru(mask, reset_after):
     inputs = drawn(3, biases=(2,) if reset_after else ())
-    check_gradients(lambda x, *rest: ops.gru(x, mask, *rest, reset_after), inputs)
+    check_gradients(lambda *given: ops.gru(*given, mask, reset_after), inputs)
 
 
 def test_no_mask_and_no_bias():
     x, h, c, kernel, recurrent, _ = drawn(4)
     for y, expected in zip(
-        ops.lstm(x, None, h, c, kernel, recurrent), references.lstm(x, None, h, c, kernel, recurrent), strict=True
+        ops.lstm(x, h, c, kernel, recurrent), references.lstm(x, h, c, kernel, recurrent), strict=True
     ):
         np.testing.assert_allclose(y, expected, rtol=1e-12)
 
@@ -50,7 +50,7 @@ def test_no_mask_and_no_bias():
 def test_a_row_that_is_masked_whole_keeps_its_states_and_gives_zeros(backwards):
     x, h, c, *weights = drawn(4)
     mask = np.array([[False] * 4, [True] * 4])
-    y, last_h, last_c = ops.lstm(x, mask, h, c, *weights, go_backwards=backwards)
+    y, last_h, last_c = ops.lstm(x, h, c, *weights, mask, backwards)
     assert not y.numpy()[0].any() and y.numpy()[1].all()
     np.testing.assert_array_equal(last_h[0], h[0])
     np.testing.assert_array_equal(last_c[0], c[0])
@@ -59,26 +59,26 @@ def test_a_row_that_is_masked_whole_keeps_its_states_and_gives_zeros(backwards):
 def test_what_stands_in_skipped_steps_does_not_matter():
     x, h, *weights = drawn(3, biases=(2,))
     other = np.where(MASK[..., None], x, np.nan)
-    for y, same in zip(ops.gru(x, MASK, h, *weights), ops.gru(other, MASK, h, *weights), strict=True):
+    for y, same in zip(ops.gru(x, h, *weights, MASK), ops.gru(other, h, *weights, MASK), strict=True):
         np.testing.assert_array_equal(y, same)
 
 
 def test_numbers_serve_as_mask():
     x, h, *weights = drawn(3, biases=(2,))
-    first, second = (ops.gru(x, mask, h, *weights)[0] for mask in (MASK, MASK.astype("float32")))
+    first, second = (ops.gru(x, h, *weights, mask)[0] for mask in (MASK, MASK.astype("float32")))
     np.testing.assert_array_equal(first, second)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
 def test_dtypes(dtype):
     x, h, c, *weights = (Tensor(value, dtype) for value in drawn(4))
-    assert {y.dtype.name for y in ops.lstm(x, MASK, h, c, *weights)} == {dtype}
-    assert {y.dtype.name for y in ops.gru(x, MASK, h, *(w[..., :6] for w in weights[:2]))} == {dtype}
+    assert {y.dtype.name for y in ops.lstm(x, h, c, *weights, MASK)} == {dtype}
+    assert {y.dtype.name for y in ops.gru(x, h, *(w[..., :6] for w in weights[:2]), mask=MASK)} == {dtype}
 
 
 def test_integers_are_numbers_too():
     _, h, c, *weights = (Tensor(value, "float32") for value in drawn(4))
-    y, _, _ = ops.lstm(np.ones((2, 4, 3), "int32"), None, h, c, *weights)
+    y, _, _ = ops.lstm(np.ones((2, 4, 3), "int32"), h, c, *weights)
     assert y.dtype == "float32"
 
 
@@ -90,7 +90,7 @@ def test_no_steps_and_no_rows():
 
 
 def with_mask(inputs, mask):
-    return [inputs[0], mask, *inputs[1:]]
+    return [*inputs, mask]
 
 
 def test_sizes_that_are_not_known():
@@ -98,7 +98,7 @@ def test_sizes_that_are_not_known():
     x, mask = AbstractTensor((batch, steps, 3), np.dtype("float32")), AbstractTensor((batch, steps), np.dtype(bool))
     h = AbstractTensor((batch, 2), np.dtype("float32"))
     weights = [np.ones(shape, "float32") for shape in ((3, 8), (2, 8), (8,))]
-    y, last, c = ops.lstm(x, mask, h, h, *weights)
+    y, last, c = ops.lstm(x, h, h, *weights, mask)
     assert y.dims == (batch, steps, 2) and last.dims == c.dims == (batch, 2)
     assert y.dtype == last.dtype == c.dtype == "float32"
 
@@ -107,7 +107,7 @@ def test_shapes_of_long_sequences_are_not_run(monkeypatch):
     monkeypatch.setattr(recurrent, "slices", None)
     x = AbstractTensor((2, 100_000, 3), np.dtype("float32"))
     h, weights = np.ones((2, 2), "float32"), [np.ones(shape, "float32") for shape in ((3, 6), (2, 6), (2, 6))]
-    assert ops.gru(x, None, h, *weights)[0].shape == (2, 100_000, 2)
+    assert ops.gru(x, h, *weights)[0].shape == (2, 100_000, 2)
 
 
 def test_the_records_of_a_tape_grow_with_the_steps_and_no_faster():
@@ -124,13 +124,13 @@ def test_the_records_of_a_tape_grow_with_the_steps_and_no_faster():
 
 WRONG = {
     "x": (0, (2, 3), "expected x [batch, steps, features], got float64[2, 3]"),
-    "mask": (1, (2, 3), "expected mask of shape (2, 4) for x float64[2, 4, 3] and 2 units, got float64[2, 3]"),
-    "h0": (2, (1, 2), "expected h0 of shape (2, 2) for x"),
-    "c0": (3, (2, 3), "expected c0 of shape (2, 2) for x"),
-    "kernel": (4, (3, 6), "expected kernel of shape (3, 8) for x"),
-    "recurrent_kernel": (5, (2, 6), "expected recurrent_kernel of shape (2, 8) for x"),
-    "rank": (5, (2, 2, 4), "expected recurrent_kernel [units, 4 * units], got float64[2, 2, 4]"),
-    "bias": (6, (2, 8), "expected bias of shape (8,) for x"),
+    "mask": (6, (2, 3), "expected mask of shape (2, 4) for x float64[2, 4, 3] and 2 units, got float64[2, 3]"),
+    "h0": (1, (1, 2), "expected h0 of shape (2, 2) for x"),
+    "c0": (2, (2, 3), "expected c0 of shape (2, 2) for x"),
+    "kernel": (3, (3, 6), "expected kernel of shape (3, 8) for x"),
+    "recurrent_kernel": (4, (2, 6), "expected recurrent_kernel of shape (2, 8) for x"),
+    "rank": (4, (2, 2, 4), "expected recurrent_kernel [units, 4 * units], got float64[2, 2, 4]"),
+    "bias": (5, (2, 8), "expected bias of shape (8,) for x"),
 }
 
 

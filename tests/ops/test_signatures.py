@@ -19,11 +19,11 @@ OURS = {
         "the work of a Dense layer as one operation, so that it can be one kernel",
     ),
     "ops.gru": (
-        "x, mask, h0, kernel, recurrent_kernel, bias=None, reset_after=True, go_backwards=False",
+        "x, h0, kernel, recurrent_kernel, bias=None, mask=None, reset_after=True, go_backwards=False",
         "the work of a GRU layer as one operation, so that it can be one kernel",
     ),
     "ops.lstm": (
-        "x, mask, h0, c0, kernel, recurrent_kernel, bias=None, go_backwards=False",
+        "x, h0, c0, kernel, recurrent_kernel, bias=None, mask=None, go_backwards=False",
         "the work of an LSTM layer as one operation, so that it can be one kernel",
     ),
     "ops.mish": ("x", "Keras has it among the activations alone"),

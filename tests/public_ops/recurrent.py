@@ -28,7 +28,7 @@ def run(x, mask, states, step, go_backwards):
     return outputs, *last
 
 
-def lstm(x, mask, h0, c0, kernel, recurrent, bias=0.0, go_backwards=False):
+def lstm(x, h0, c0, kernel, recurrent, bias=0.0, mask=None, go_backwards=False):
     def step(x, states):
         i, f, g, o = np.split(x @ kernel + states[0] @ recurrent + bias, 4)
         c = sigmoid(f) * states[1] + sigmoid(i) * np.tanh(g)
@@ -37,7 +37,7 @@ def lstm(x, mask, h0, c0, kernel, recurrent, bias=0.0, go_backwards=False):
     return run(x, mask, (h0, c0), step, go_backwards)
 
 
-def gru(x, mask, h0, kernel, recurrent, bias=None, reset_after=True, go_backwards=False):
+def gru(x, h0, kernel, recurrent, bias=None, mask=None, reset_after=True, go_backwards=False):
     bias = np.zeros((2, kernel.shape[1])) if bias is None else bias
     first, second = bias if reset_after else (bias * np.ones(kernel.shape[1]), np.zeros(kernel.shape[1]))
 
@@ -52,41 +52,42 @@ def gru(x, mask, h0, kernel, recurrent, bias=None, reset_after=True, go_backward
     return run(x, mask, (h0,), step, go_backwards)
 
 
-MASKED = (real, truth, real)
+LSTM_VALUES = (*(real,) * 6, truth)
+GRU_VALUES = (*(real,) * 5, truth)
 ROWS: dict[str, list[Row]] = {
     "lstm": [
         Row(
-            lambda n, m: [(n, m, 3), (n, m), (n, 2), (n, 2), (3, 8), (2, 8), (8,)],
+            lambda n, m: [(n, m, 3), (n, 2), (n, 2), (3, 8), (2, 8), (8,), (n, m)],
             lambda *given, b=backwards: ops.lstm(*given, go_backwards=b),
             lambda *given, b=backwards: lstm(*given, go_backwards=b),
-            MASKED,
+            LSTM_VALUES,
         )
         for backwards in (False, True)
     ]
     + [
         Row(
             lambda n, m: [(n, 3, m), (n, 2), (n, 2), (m, 8), (2, 8)],
-            lambda x, *rest: ops.lstm(x, None, *rest),
-            lambda x, *rest: lstm(x, None, *rest),
+            ops.lstm,
+            lstm,
         )
     ],
     "gru": [
         Row(
-            lambda n, m: [(n, m, 3), (n, m), (n, 2), (3, 6), (2, 6), (2, 6)],
+            lambda n, m: [(n, m, 3), (n, 2), (3, 6), (2, 6), (2, 6), (n, m)],
             lambda x, *rest: ops.gru(x, *rest, go_backwards=True),
             lambda x, *rest: gru(x, *rest, go_backwards=True),
-            MASKED,
+            GRU_VALUES,
         ),
         Row(
-            lambda n, m: [(n, m, 3), (n, m), (n, 2), (3, 6), (2, 6), (6,)],
+            lambda n, m: [(n, m, 3), (n, 2), (3, 6), (2, 6), (6,), (n, m)],
             lambda *given: ops.gru(*given, reset_after=False),
             lambda *given: gru(*given, reset_after=False),
-            MASKED,
+            GRU_VALUES,
         ),
         Row(
             lambda n, m: [(n, 3, m), (n, 2), (m, 6), (2, 6)],
-            lambda x, *rest: ops.gru(x, None, *rest),
-            lambda x, *rest: gru(x, None, *rest),
+            ops.gru,
+            gru,
         ),
     ],
 }

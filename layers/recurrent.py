@@ -11,7 +11,7 @@ from typing import Any
 
 from .. import activations, nest, ops
 from ..context import context
-from ..dimensions import Dim
+from ..dimensions import Dim, same
 from ..errors import describe
 from ..ops.loops import slices
 from ..tensor import AbstractTensor, dims
@@ -138,7 +138,7 @@ class RNN(Layer):
         batch = dims(sequences)[0]
         if self.stateful:
             kept = nest.flatten(self.states)[0].shape[0]
-            if batch != kept:
+            if same(batch, kept) is False:
                 raise ValueError(
                     f"{self._title()}: expected the batch size {kept}, with which it was built, as it is stateful, "
                     f"got {describe(sequences)}."

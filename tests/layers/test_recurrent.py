@@ -207,8 +207,9 @@ def test_kept_states_are_saved_but_are_no_weights(tmp_path):
     expected = layer(X)
     twin = LSTM(3, stateful=True)
     status = Checkpoint(layer=twin).restore(path)
-    twin(X)  # builds
+    np.testing.assert_array_equal(twin(X), expected)
     status.assert_consumed()
+    assert np.abs(twin(X) - expected).max() > 1e-4
     Checkpoint(layer=twin).restore(path)
     np.testing.assert_array_equal(twin(X), expected)
 
@@ -242,6 +243,7 @@ def test_a_stateful_layer_wants_its_batch_size():
     assert layer.states is None
     layer.reset_state()
     layer(Input(batch_shape=(2, None, 4)))
+    assert layer(Input((None, 4))).shape[1:] == (3,)
     assert not np.any([state.numpy() for state in layer.states])
     with pytest.raises(
         ValueError, match=re.escape("LSTM 'memory': expected the batch size 2, with which it was built")

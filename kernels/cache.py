@@ -1,0 +1,96 @@
+"""Machine code kept on disk, so that a kernel is compiled once per machine.
+
+The cache is code that this process will run, so its directory must belong to this user alone (mode 0700), or it is not
+used. An entry is named by the hash of its key, the IR and all that the code depends on beside it (CPU, features, LLVM),
+and holds a digest of the code and that key; what does not fit is no entry, and is compiled and written again. Entries
+are written aside and renamed: readers see a whole one or none. No failure of a disk ever reaches a caller.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from . import emitter
+
+MAGIC = b"eagerly kernel 1\n"
+
+
+def folder() -> Path:
+    """Where the entries are: `EAGERLY_CACHE_DIR`, or a folder in the user's cache folder."""
+    chosen = os.environ.get("EAGERLY_CACHE_DIR")
+    if chosen:
+        return Path(chosen) / "kernels"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "eagerly" / "kernels"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "eagerly" / "kernels"
+
+
+def compiled(module: Any, names: Sequence[str]) -> list[int]:
+    """The addresses of a module's functions, from the cache or made now."""
+    key = f"{emitter.host().key}\n{module}".encode()
+    place = _trusted_folder()
+    code = None if place is None else read(place, key)
+    if code is not None:
+        return emitter.load(code, names)
+    code = emitter.machine_code(module)
+    if place is not None:
+        write(place, key, code)
+    return emitter.load(code, names)
+
+
+def _trusted_folder() -> Path | None:
+    """The folder, made if it is missing; None if it cannot be or is not this user's alone."""
+    if not hasattr(os, "getuid"):
+        return None  # no such modes here
+    try:
+        place = folder()
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = place.lstat()
+    except (OSError, RuntimeError):  # no home, no permission, no room
+        return None
+    alone = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o077
+    return place if alone else None
+
+
+def _entry(place: Path, key: bytes) -> Path:
+    return place / hashlib.sha256(key).hexdigest()
+
+
+def _digest(key: bytes, code: bytes) -> bytes:
+    return hashlib.sha256(key + code).digest()
+
+
+def read(place: Path, key: bytes) -> bytes | None:
+    """The code of an entry whose key and digest fit; None if there is no such."""
+    try:
+        content = _entry(place, key).read_bytes()
+    except OSError:
+        return None
+    head = len(MAGIC) + 32
+    length = head + len(key)
+    code = content[length:]
+    fits = content.startswith(MAGIC) and content[head:length] == key and content[len(MAGIC) : head] == _digest(key, code)
+    return code if fits else None
+
+
+def write(place: Path, key: bytes, code: bytes) -> None:
+    """Makes an entry, or none if the disk will not have it."""
+    aside = None
+    try:
+        handle, aside = tempfile.mkstemp(dir=place, prefix="new-")
+        with os.fdopen(handle, "wb") as file:
+            file.write(MAGIC + _digest(key, code) + key + code)
+        os.replace(aside, _entry(place, key))
+    except OSError:
+        if aside is not None:
+            try:
+                os.unlink(aside)
+            except OSError:
+                pass  # whoever cannot write may not delete either

@@ -1,0 +1,321 @@
+"""The float32 matrix product C = A · B, for operands of any size and any strides.
+
+Both operands are packed, a block of K at a time, into panels that one register-tiled micro-kernel reads from front to
+end: 14×32 accumulators on AVX-512, 6×16 on AVX2 (Goto & van de Geijn 2008, "Anatomy of high-performance matrix
+multiplication"). Blocks of K depend on K alone, and each element of C is one sum over k in order per block: the bits
+are the same for any number of threads, any M and N.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from typing import Any
+
+import numpy as np
+
+from . import emitter
+from .cache import compiled
+from .emitter import F32, I64, POINTER, Emitter
+from .pool import RUN, pool
+
+# The call's block of parameters, in words of 8 bytes: operands with strides in elements, panels, the block at hand.
+A, B, C, M, N, K, A_ROW, A_COLUMN, B_ROW, B_COLUMN, A_PANELS, B_PANELS, POOL, J, JB, P, PB, I, IB, WORDS = range(20)
+DEPTH = 320  # of K in a block: a panel of A stays in the first cache, eight of B in the second
+WIDTH = 2048  # of N in a block
+HEIGHT = 1120  # of M in a block, in whole tiles of 14 rows
+ROW_TILES, COLUMN_TILES = 4, 8  # tiles in one task
+
+Array = np.ndarray[Any, Any]
+
+
+def _small(rows: int) -> int:
+    """The height of the tiles that take what is left below the last high one."""
+    return 4 if rows > 6 else 2
+
+
+def _transposed(emit: Emitter, vectors: list[Any]) -> list[Any]:
+    """The square matrix of the vectors, transposed in log2(lanes) rounds that exchange ever larger blocks."""
+    lanes, half = emit.lanes, 1
+    while half < lanes:
+        low = [lane if not lane & half else lanes + lane - half for lane in range(lanes)]
+        high = [lane + half if not lane & half else lanes + lane for lane in range(lanes)]
+        result = list(vectors)
+        for i in range(lanes):
+            if not i & half:
+                pair = vectors[i], vectors[i + half]
+                result[i], result[i + half] = emit.shuffle(*pair, low), emit.shuffle(*pair, high)
+        vectors, half = result, half * 2
+    return vectors
+
+
+def _emit_pack(module: Any, height: int) -> None:
+    """pack(to, from, valid, depth, stride, step): to[k · height + r] = from[r · stride + k · step], 0 from r = valid on."""
+    emit = Emitter(module, f"pack_{height}", [POINTER, POINTER, I64, I64, I64, I64], internal=True)
+    build, lanes = emit.build, emit.lanes
+    to, source, valid, depth, stride, step = emit.args
+    zero, one = emit.integer(0), emit.integer(1)
+
+    def chunks() -> list[tuple[int, Any]]:
+        """Where each vector of a panel's row starts, with the mask of a part of a vector."""
+        return [(r, None if height - r >= lanes else emit.tail(emit.integer(height - r))) for r in range(0, height, lanes)]
+
+    def side_by_side() -> None:
+        masks = [emit.tail(emit.minimum(build.sub(valid, emit.integer(r)), emit.integer(height - r))) for r, _ in chunks()]
+        with emit.loop(zero, depth) as k:
+            here = emit.at(source, build.mul(k, step))
+            there = emit.at(to, build.mul(k, emit.integer(height)))
+            for (r, part), mask in zip(chunks(), masks, strict=True):
+                emit.store(emit.load(emit.at(here, emit.integer(r)), mask), emit.at(there, emit.integer(r)), part)
+
+    def transposing() -> None:
+        with emit.loop(zero, depth, lanes) as k:
+            mask = emit.tail(build.sub(depth, k))
+            for r, part in chunks():
+                rows = []
+                for row in range(r, r + lanes):
+                    if row < height:
+                        exists = build.icmp_signed("<", emit.integer(row), valid)
+                        here = emit.at(source, build.add(build.mul(emit.integer(row), stride), k))
+                        rows.append(emit.load(here, build.and_(mask, emit.broadcast(exists))))
+                    else:
+                        rows.append(emit.floats(0.0))
+                for n, vector in enumerate(_transposed(emit, rows)):
+                    at = build.add(k, emit.integer(n))
+                    with build.if_then(build.icmp_signed("<", at, depth), likely=True):
+                        there = build.add(build.mul(at, emit.integer(height)), emit.integer(r))
+                        emit.store(vector, emit.at(to, there), part)
+
+    def one_by_one() -> None:
+        with emit.loop(zero, depth) as k:
+            with emit.loop(zero, emit.integer(height)) as r:
+                value = emit.variable(F32, emitter.ir.Constant(F32, 0.0))
+                with build.if_then(build.icmp_signed("<", r, valid)):
+                    here = build.add(build.mul(r, stride), build.mul(k, step))
+                    build.store(build.load(emit.at(source, here), typ=F32), value)
+                there = build.add(build.mul(k, emit.integer(height)), r)
+                build.store(build.load(value, typ=F32), emit.at(to, there))
+
+    with build.if_else(build.icmp_signed("==", stride, one)) as (contiguous, other):
+        with contiguous:
+            side_by_side()
+        with other, build.if_else(build.icmp_signed("==", step, one)) as (rows, scattered):
+            with rows:
+                transposing()
+            with scattered:
+                one_by_one()
+    emit.finish()
+
+
+def _emit_micro(module: Any, height: int, width: int) -> None:
+    """micro(c, row, a, b, depth, rows, columns, more): a tile of C from two panels, added to it if `more`."""
+    arguments = [POINTER, I64, POINTER, POINTER, I64, I64, I64, I64]
+    emit = Emitter(module, f"micro_{height}", arguments, internal=True)
+    build, lanes = emit.build, emit.lanes
+    c, row, a, b, depth, rows, columns, more = emit.args
+    vectors = width // lanes
+    tile = [[emit.variable(emit.vector, emit.floats(0.0)) for _ in range(vectors)] for _ in range(height)]
+    with emit.loop(emit.integer(0), depth) as k:
+        left = emit.at(a, build.mul(k, emit.integer(height)))
+        right = emit.at(b, build.mul(k, emit.integer(width)))
+        bs = [emit.load(emit.at(right, emit.integer(n * lanes))) for n in range(vectors)]
+        for m in range(height):
+            value = emit.broadcast(build.load(emit.at(left, emit.integer(m)), typ=F32))
+            for n in range(vectors):
+                build.store(emit.fma(value, bs[n], build.load(tile[m][n], typ=emit.vector)), tile[m][n])
+
+    def write(m: int, masks: list[Any], add: bool) -> None:
+        for n in range(vectors):
+            to = emit.at(c, build.add(build.mul(row, emit.integer(m)), emit.integer(n * lanes)))
+            value = build.load(tile[m][n], typ=emit.vector)
+            emit.store(build.fadd(emit.load(to, masks[n]), value) if add else value, to, masks[n])
+
+    def write_all(add: bool) -> None:
+        full = build.and_(
+            build.icmp_signed("==", rows, emit.integer(height)), build.icmp_signed("==", columns, emit.integer(width))
+        )
+        with build.if_else(full) as (whole, edge):
+            with whole:
+                for m in range(height):
+                    write(m, [None] * vectors, add)
+            with edge:
+                masks = [emit.tail(build.sub(columns, emit.integer(n * lanes))) for n in range(vectors)]
+                for m in range(height):
+                    with build.if_then(build.icmp_signed("<", emit.integer(m), rows)):
+                        write(m, masks, add)
+
+    with build.if_else(build.icmp_signed("!=", more, emit.integer(0))) as (further, first):
+        with further:
+            write_all(add=True)
+        with first:
+            write_all(add=False)
+    emit.finish()
+
+
+class _Tiles:
+    """How a block of rows is cut: high tiles first, then low ones for the rest."""
+
+    def __init__(self, emit: Emitter, rows: Any, high: int):
+        self.emit, self.rows, self.heights = emit, rows, (high, _small(high))
+        build, one = emit.build, emit.integer(1)
+        self.high = build.sdiv(build.add(rows, one), emit.integer(high))  # one row short still makes a high one
+        rest = build.sub(rows, build.mul(self.high, emit.integer(high)))
+        low = build.sdiv(build.add(rest, emit.integer(self.heights[1] - 1)), emit.integer(self.heights[1]))
+        self.count = build.add(self.high, low)
+
+    def each(self, number: Any, write: Any) -> None:
+        """Calls `write(height, first row, rows)` where the tile is high, and where it is low."""
+        emit, build = self.emit, self.emit.build
+        with build.if_else(build.icmp_signed("<", number, self.high)) as branches:
+            for branch, height in zip(branches, self.heights, strict=True):
+                with branch:
+                    first = build.mul(number, emit.integer(height))
+                    if height == self.heights[1]:
+                        skipped = build.mul(self.high, emit.integer(self.heights[0] - height))
+                        first = build.add(first, skipped)
+                    write(height, first, emit.minimum(build.sub(self.rows, first), emit.integer(height)))
+
+
+def _up(emit: Emitter, a: Any, by: int) -> Any:
+    """a / by, rounded up."""
+    return emit.build.sdiv(emit.build.add(a, emit.integer(by - 1)), emit.integer(by))
+
+
+def _emit_pack_task(module: Any, tile: tuple[int, int]) -> None:
+    """One panel: those of A come first, then those of B."""
+    emit = Emitter(module, "pack_task", [POINTER, I64])
+    build, (block, number), (high, width) = emit.build, emit.args, tile
+    depth, p = emit.field(block, PB), emit.field(block, P)
+    tiles = _Tiles(emit, emit.field(block, IB), high)
+
+    def pack(height: int, operand: int, strides: tuple[int, int], panels: int, first: Any, begin: Any, rows: Any) -> None:
+        """Packs from row `first` of the block that begins at `begin`."""
+        stride, step = (emit.field(block, index) for index in strides)
+        start = build.add(build.mul(build.add(begin, first), stride), build.mul(p, step))
+        here = emit.at(emit.field(block, operand, POINTER), start)
+        there = emit.at(emit.field(block, panels, POINTER), build.mul(first, depth))
+        emit.build.call(module.globals[f"pack_{height}"], [there, here, rows, depth, stride, step])
+
+    with build.if_else(build.icmp_signed("<", number, tiles.count)) as (left, right):
+        with left:
+            tiles.each(
+                number,
+                lambda height, first, rows: pack(
+                    height, A, (A_ROW, A_COLUMN), A_PANELS, first, emit.field(block, I), rows
+                ),
+            )
+        with right:
+            first = build.mul(build.sub(number, tiles.count), emit.integer(width))
+            columns = emit.minimum(build.sub(emit.field(block, JB), first), emit.integer(width))
+            pack(width, B, (B_COLUMN, B_ROW), B_PANELS, first, emit.field(block, J), columns)
+    emit.finish()
+
+
+def _emit_multiply_task(module: Any, tile: tuple[int, int]) -> None:
+    """A few tiles of rows times a few of columns."""
+    emit = Emitter(module, "multiply_task", [POINTER, I64])
+    build, (block, number), (high, width) = emit.build, emit.args, tile
+    depth, row, jb = emit.field(block, PB), emit.field(block, N), emit.field(block, JB)
+    tiles = _Tiles(emit, emit.field(block, IB), high)
+    across = _up(emit, _up(emit, jb, width), COLUMN_TILES)
+    top = build.mul(build.sdiv(number, across), emit.integer(ROW_TILES))
+    left = build.mul(build.srem(number, across), emit.integer(COLUMN_TILES * width))
+    bottom = emit.minimum(tiles.count, build.add(top, emit.integer(ROW_TILES)))
+    right = emit.minimum(jb, build.add(left, emit.integer(COLUMN_TILES * width)))
+
+    def multiply(height: int, first: Any, rows: Any) -> None:
+        a = emit.at(emit.field(block, A_PANELS, POINTER), build.mul(first, depth))
+        start = build.mul(build.add(emit.field(block, I), first), row)
+        with emit.loop(left, right, width) as column:
+            b = emit.at(emit.field(block, B_PANELS, POINTER), build.mul(column, depth))
+            c = emit.at(emit.field(block, C, POINTER), build.add(start, build.add(emit.field(block, J), column)))
+            columns = emit.minimum(build.sub(jb, column), emit.integer(width))
+            build.call(module.globals[f"micro_{height}"], [c, row, a, b, depth, rows, columns, emit.field(block, P)])
+
+    with emit.loop(top, bottom) as tile_number:
+        tiles.each(tile_number, multiply)
+    emit.finish()
+
+
+def _emit_gemm(module: Any, tile: tuple[int, int]) -> None:
+    """gemm(block): the loops over blocks; each is packed, then multiplied, by the pool."""
+    emit = Emitter(module, "gemm", [POINTER], aliases=True)
+    build, (block,), (high, width) = emit.build, emit.args, tile
+    state, zero = emit.field(block, POOL, POINTER), emit.integer(0)
+    m, n, k = (emit.field(block, index) for index in (M, N, K))
+
+    def set_field(index: int, value: Any) -> None:
+        build.store(value, emit.at(block, emit.integer(index), I64))
+
+    def run(task: str, count: Any) -> None:
+        address = build.ptrtoint(module.globals[task], I64)
+        emit.call_address(emit.field(state, RUN), emitter.VOID, state, address, block, count)
+
+    blocks = _up(emit, k, DEPTH)
+    even = build.sdiv(build.add(k, build.sub(blocks, emit.integer(1))), blocks)
+    with emit.loop(zero, n, WIDTH) as j:
+        set_field(J, j)
+        jb = emit.minimum(build.sub(n, j), emit.integer(WIDTH))
+        set_field(JB, jb)
+        panels = _up(emit, jb, width)
+        with emit.loop(zero, k, even) as p:
+            set_field(P, p)
+            set_field(PB, emit.minimum(build.sub(k, p), even))
+            with emit.loop(zero, m, HEIGHT) as i:
+                set_field(I, i)
+                ib = emit.minimum(build.sub(m, i), emit.integer(HEIGHT))
+                set_field(IB, ib)
+                tiles = _Tiles(emit, ib, high).count
+                first = build.icmp_signed("==", i, zero)
+                run("pack_task", build.add(tiles, build.select(first, panels, zero)))
+                across = _up(emit, panels, COLUMN_TILES)
+                run("multiply_task", build.mul(_up(emit, tiles, ROW_TILES), across))
+    emit.finish()
+
+
+def module() -> Any:
+    """All the code of a product."""
+    made = emitter.new_module("gemm")
+    tile = high, width = emitter.host().tile
+    for height in (high, _small(high), width):
+        _emit_pack(made, height)
+    for height in (high, _small(high)):
+        _emit_micro(made, height, width)
+    _emit_pack_task(made, tile)
+    _emit_multiply_task(made, tile)
+    _emit_gemm(made, tile)
+    return made
+
+
+@functools.cache
+def _function() -> Any:
+    (address,) = compiled(module(), ("gemm",))
+    return ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address)
+
+
+_free: list[tuple[Array, int, int]] = []  # panels of calls that have ended: one pair per thread that calls at once
+
+
+def _new_panels() -> tuple[Array, int, int]:
+    """Memory for a block's panels, with the addresses of A's and B's."""
+    of_a = DEPTH * (HEIGHT + 16)
+    memory = np.empty(of_a + DEPTH * (WIDTH + 32) + 32, np.float32)
+    start = -(-memory.ctypes.data // 64) * 64
+    return memory, start, start + 4 * of_a
+
+
+def matmul(a: Array, b: Array) -> Array:
+    """The product of two float32 matrices that are not empty."""
+    (m, k), n = a.shape, b.shape[1]
+    y = np.empty((m, n), np.float32)
+    gemm = _function()
+    try:
+        panels = _free.pop()
+    except IndexError:
+        panels = _new_panels()
+    strides = (stride // 4 for stride in (*a.strides, *b.strides))
+    addresses = a.ctypes.data, b.ctypes.data, y.ctypes.data
+    block = (ctypes.c_int64 * WORDS)(*addresses, m, n, k, *strides, *panels[1:], pool().address)
+    gemm(ctypes.addressof(block))
+    _free.append(panels)
+    return y

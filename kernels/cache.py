@@ -76,7 +76,9 @@ def read(place: Path, key: bytes) -> bytes | None:
     head = len(MAGIC) + 32
     length = head + len(key)
     code = content[length:]
-    fits = content.startswith(MAGIC) and content[head:length] == key and content[len(MAGIC) : head] == _digest(key, code)
+    fits = (
+        content.startswith(MAGIC) and content[head:length] == key and content[len(MAGIC) : head] == _digest(key, code)
+    )
     return code if fits else None
 
 

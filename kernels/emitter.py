@@ -13,7 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llvmlite import binding, ir
+from llvmlite import binding
+from llvmlite import ir as ir
 
 F32, I1, I32, I64, VOID = ir.FloatType(), ir.IntType(1), ir.IntType(32), ir.IntType(64), ir.VoidType()
 POINTER = ir.PointerType()
@@ -21,7 +22,11 @@ POINTER = ir.PointerType()
 
 @dataclass(frozen=True)
 class Target:
-    """What code is made for. `lanes`: floats in a vector, 0 where no kernel is made; `tile`: rows and columns in GEMM."""
+    """What code is made for.
+
+    lanes: floats in a vector; 0 where no kernel is made.
+    tile: rows and columns of C that a matrix product keeps in registers.
+    """
 
     cpu: str
     features: str
@@ -113,7 +118,8 @@ def new_module(name: str) -> ir.Module:
 class Emitter:
     """Writes one function, from its first instruction to its last; `args` are its arguments.
 
-    Pointers among them lead to different memory, unless `aliases`. Locals made by `variable` become registers when LLVM optimizes, so loops need no phi instructions here.
+    Pointers among them lead to different memory, unless `aliases`. Locals made by `variable` become registers when LLVM
+    optimizes, so loops need no phi instructions here.
     """
 
     def __init__(

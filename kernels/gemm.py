@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import itertools
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,9 @@ from .cache import compiled
 from .emitter import F32, I64, POINTER, Emitter
 from .pool import RUN, pool
 
-# The call's block of parameters, in words of 8 bytes: operands with strides in elements, panels, the block at hand.
-A, B, C, M, N, K, A_ROW, A_COLUMN, B_ROW, B_COLUMN, A_PANELS, B_PANELS, POOL, J, JB, P, PB, I, IB, WORDS = range(20)
+# The call's block of parameters, in words of 8 bytes: operands with strides in elements, panels, and the block at hand,
+# which is columns J to J + JB of C, P to P + PB of K, rows TOP to TOP + TB of C.
+A, B, C, M, N, K, A_ROW, A_COLUMN, B_ROW, B_COLUMN, A_PANELS, B_PANELS, POOL, J, JB, P, PB, TOP, TB, WORDS = range(20)
 DEPTH = 320  # of K in a block: a panel of A stays in the first cache, eight of B in the second
 WIDTH = 2048  # of N in a block
 HEIGHT = 1120  # of M in a block, in whole tiles of 14 rows
@@ -50,60 +52,51 @@ def _transposed(emit: Emitter, vectors: list[Any]) -> list[Any]:
 
 
 def _emit_pack(module: Any, height: int) -> None:
-    """pack(to, from, valid, depth, stride, step): to[k · height + r] = from[r · stride + k · step], 0 from r = valid on."""
+    """pack(to, from, valid, depth, stride, step): to[k · height + r] = from[r · stride + k · step], 0 from valid on."""
     emit = Emitter(module, f"pack_{height}", [POINTER, POINTER, I64, I64, I64, I64], internal=True)
     build, lanes = emit.build, emit.lanes
     to, source, valid, depth, stride, step = emit.args
-    zero, one = emit.integer(0), emit.integer(1)
-
-    def chunks() -> list[tuple[int, Any]]:
-        """Where each vector of a panel's row starts, with the mask of a part of a vector."""
-        return [(r, None if height - r >= lanes else emit.tail(emit.integer(height - r))) for r in range(0, height, lanes)]
+    zero, one, size = emit.integer(0), emit.integer(1), emit.integer(height)
+    starts = range(0, height, lanes)
+    parts = [None if height - r >= lanes else emit.tail(emit.integer(height - r)) for r in starts]
+    done = emit.variable(I64, zero)  # the k's that are packed
 
     def side_by_side() -> None:
-        masks = [emit.tail(emit.minimum(build.sub(valid, emit.integer(r)), emit.integer(height - r))) for r, _ in chunks()]
+        masks = [emit.tail(emit.minimum(build.sub(valid, emit.integer(r)), emit.integer(height - r))) for r in starts]
         with emit.loop(zero, depth) as k:
             here = emit.at(source, build.mul(k, step))
-            there = emit.at(to, build.mul(k, emit.integer(height)))
-            for (r, part), mask in zip(chunks(), masks, strict=True):
+            there = emit.at(to, build.mul(k, size))
+            for r, part, mask in zip(starts, parts, masks, strict=True):
                 emit.store(emit.load(emit.at(here, emit.integer(r)), mask), emit.at(there, emit.integer(r)), part)
+        build.store(depth, done)
 
-    def transposing() -> None:
-        with emit.loop(zero, depth, lanes) as k:
-            mask = emit.tail(build.sub(depth, k))
-            for r, part in chunks():
-                rows = []
-                for row in range(r, r + lanes):
-                    if row < height:
-                        exists = build.icmp_signed("<", emit.integer(row), valid)
-                        here = emit.at(source, build.add(build.mul(emit.integer(row), stride), k))
-                        rows.append(emit.load(here, build.and_(mask, emit.broadcast(exists))))
-                    else:
-                        rows.append(emit.floats(0.0))
-                for n, vector in enumerate(_transposed(emit, rows)):
-                    at = build.add(k, emit.integer(n))
-                    with build.if_then(build.icmp_signed("<", at, depth), likely=True):
-                        there = build.add(build.mul(at, emit.integer(height)), emit.integer(r))
-                        emit.store(vector, emit.at(to, there), part)
+    def transposed() -> None:
+        whole = build.and_(depth, emit.integer(-lanes))
+        with emit.loop(zero, whole, lanes) as k:
+            for r, part in zip(starts, parts, strict=True):
+                rows = [build.add(build.mul(emit.integer(row), stride), k) for row in range(r, min(r + lanes, height))]
+                vectors = [emit.load(emit.at(source, row)) for row in rows]
+                vectors += [emit.floats(0.0)] * (lanes - len(vectors))
+                for n, vector in enumerate(_transposed(emit, vectors)):
+                    there = build.add(build.mul(build.add(k, emit.integer(n)), size), emit.integer(r))
+                    emit.store(vector, emit.at(to, there), part)
+        build.store(whole, done)
 
-    def one_by_one() -> None:
-        with emit.loop(zero, depth) as k:
-            with emit.loop(zero, emit.integer(height)) as r:
-                value = emit.variable(F32, emitter.ir.Constant(F32, 0.0))
-                with build.if_then(build.icmp_signed("<", r, valid)):
-                    here = build.add(build.mul(r, stride), build.mul(k, step))
-                    build.store(build.load(emit.at(source, here), typ=F32), value)
-                there = build.add(build.mul(k, emit.integer(height)), r)
-                build.store(build.load(value, typ=F32), emit.at(to, there))
-
-    with build.if_else(build.icmp_signed("==", stride, one)) as (contiguous, other):
-        with contiguous:
+    adjacent, contiguous = (build.icmp_signed("==", distance, one) for distance in (stride, step))
+    with build.if_else(adjacent) as (columns, other):
+        with columns:
             side_by_side()
-        with other, build.if_else(build.icmp_signed("==", step, one)) as (rows, scattered):
-            with rows:
-                transposing()
-            with scattered:
-                one_by_one()
+        with other:
+            if 2 * height > lanes:
+                with build.if_then(build.and_(contiguous, build.icmp_signed("==", valid, size))):
+                    transposed()
+    with emit.loop(build.load(done, typ=I64), depth) as k, emit.loop(zero, size) as r:
+        value = emit.variable(F32)
+        build.store(emitter.ir.Constant(F32, 0.0), value)
+        with build.if_then(build.icmp_signed("<", r, valid)):
+            here = build.add(build.mul(r, stride), build.mul(k, step))
+            build.store(build.load(emit.at(source, here), typ=F32), value)
+        build.store(build.load(value, typ=F32), emit.at(to, build.add(build.mul(k, size), r)))
     emit.finish()
 
 
@@ -124,31 +117,35 @@ def _emit_micro(module: Any, height: int, width: int) -> None:
             for n in range(vectors):
                 build.store(emit.fma(value, bs[n], build.load(tile[m][n], typ=emit.vector)), tile[m][n])
 
-    def write(m: int, masks: list[Any], add: bool) -> None:
-        for n in range(vectors):
-            to = emit.at(c, build.add(build.mul(row, emit.integer(m)), emit.integer(n * lanes)))
-            value = build.load(tile[m][n], typ=emit.vector)
-            emit.store(build.fadd(emit.load(to, masks[n]), value) if add else value, to, masks[n])
+    whole = build.and_(
+        build.icmp_signed("==", rows, emit.integer(height)), build.icmp_signed("==", columns, emit.integer(width))
+    )
+    aside = emit.variable(emitter.ir.ArrayType(F32, height * width))  # a tile that reaches over C's edge is built here
+    target, stride = build.select(whole, c, aside), build.select(whole, row, emit.integer(width))
+    further = build.icmp_signed("!=", more, emit.integer(0))
 
-    def write_all(add: bool) -> None:
-        full = build.and_(
-            build.icmp_signed("==", rows, emit.integer(height)), build.icmp_signed("==", columns, emit.integer(width))
-        )
-        with build.if_else(full) as (whole, edge):
-            with whole:
-                for m in range(height):
-                    write(m, [None] * vectors, add)
-            with edge:
-                masks = [emit.tail(build.sub(columns, emit.integer(n * lanes))) for n in range(vectors)]
-                for m in range(height):
-                    with build.if_then(build.icmp_signed("<", emit.integer(m), rows)):
-                        write(m, masks, add)
+    def copy(to: Any, to_row: Any, source: Any, source_row: Any) -> None:
+        """Copies what is inside of C."""
+        with emit.loop(emit.integer(0), rows) as m:
+            for n in range(vectors):
+                there, here = (
+                    emit.at(pointer, build.add(build.mul(m, distance), emit.integer(n * lanes)))
+                    for pointer, distance in ((to, to_row), (source, source_row))
+                )
+                mask = emit.tail(build.sub(columns, emit.integer(n * lanes)))
+                emit.store(emit.load(here, mask), there, mask)
 
-    with build.if_else(build.icmp_signed("!=", more, emit.integer(0))) as (further, first):
-        with further:
-            write_all(add=True)
-        with first:
-            write_all(add=False)
+    with build.if_then(build.and_(build.not_(whole), further)):
+        copy(aside, emit.integer(width), c, row)
+    with build.if_else(further) as branches:
+        for branch, add in zip(branches, (True, False), strict=True):
+            with branch:
+                for m, n in itertools.product(range(height), range(vectors)):
+                    to = emit.at(target, build.add(build.mul(stride, emit.integer(m)), emit.integer(n * lanes)))
+                    value = build.load(tile[m][n], typ=emit.vector)
+                    emit.store(build.fadd(emit.load(to), value) if add else value, to)
+    with build.if_then(build.not_(whole)):
+        copy(c, row, aside, emit.integer(width))
     emit.finish()
 
 
@@ -186,9 +183,11 @@ def _emit_pack_task(module: Any, tile: tuple[int, int]) -> None:
     emit = Emitter(module, "pack_task", [POINTER, I64])
     build, (block, number), (high, width) = emit.build, emit.args, tile
     depth, p = emit.field(block, PB), emit.field(block, P)
-    tiles = _Tiles(emit, emit.field(block, IB), high)
+    tiles = _Tiles(emit, emit.field(block, TB), high)
 
-    def pack(height: int, operand: int, strides: tuple[int, int], panels: int, first: Any, begin: Any, rows: Any) -> None:
+    def pack(
+        height: int, operand: int, strides: tuple[int, int], panels: int, first: Any, begin: Any, rows: Any
+    ) -> None:
         """Packs from row `first` of the block that begins at `begin`."""
         stride, step = (emit.field(block, index) for index in strides)
         start = build.add(build.mul(build.add(begin, first), stride), build.mul(p, step))
@@ -201,7 +200,7 @@ def _emit_pack_task(module: Any, tile: tuple[int, int]) -> None:
             tiles.each(
                 number,
                 lambda height, first, rows: pack(
-                    height, A, (A_ROW, A_COLUMN), A_PANELS, first, emit.field(block, I), rows
+                    height, A, (A_ROW, A_COLUMN), A_PANELS, first, emit.field(block, TOP), rows
                 ),
             )
         with right:
@@ -216,7 +215,7 @@ def _emit_multiply_task(module: Any, tile: tuple[int, int]) -> None:
     emit = Emitter(module, "multiply_task", [POINTER, I64])
     build, (block, number), (high, width) = emit.build, emit.args, tile
     depth, row, jb = emit.field(block, PB), emit.field(block, N), emit.field(block, JB)
-    tiles = _Tiles(emit, emit.field(block, IB), high)
+    tiles = _Tiles(emit, emit.field(block, TB), high)
     across = _up(emit, _up(emit, jb, width), COLUMN_TILES)
     top = build.mul(build.sdiv(number, across), emit.integer(ROW_TILES))
     left = build.mul(build.srem(number, across), emit.integer(COLUMN_TILES * width))
@@ -225,7 +224,7 @@ def _emit_multiply_task(module: Any, tile: tuple[int, int]) -> None:
 
     def multiply(height: int, first: Any, rows: Any) -> None:
         a = emit.at(emit.field(block, A_PANELS, POINTER), build.mul(first, depth))
-        start = build.mul(build.add(emit.field(block, I), first), row)
+        start = build.mul(build.add(emit.field(block, TOP), first), row)
         with emit.loop(left, right, width) as column:
             b = emit.at(emit.field(block, B_PANELS, POINTER), build.mul(column, depth))
             c = emit.at(emit.field(block, C, POINTER), build.add(start, build.add(emit.field(block, J), column)))
@@ -262,9 +261,9 @@ def _emit_gemm(module: Any, tile: tuple[int, int]) -> None:
             set_field(P, p)
             set_field(PB, emit.minimum(build.sub(k, p), even))
             with emit.loop(zero, m, HEIGHT) as i:
-                set_field(I, i)
+                set_field(TOP, i)
                 ib = emit.minimum(build.sub(m, i), emit.integer(HEIGHT))
-                set_field(IB, ib)
+                set_field(TB, ib)
                 tiles = _Tiles(emit, ib, high).count
                 first = build.icmp_signed("==", i, zero)
                 run("pack_task", build.add(tiles, build.select(first, panels, zero)))
@@ -288,7 +287,8 @@ def module() -> Any:
 
 
 @functools.cache
-def _function() -> Any:
+def code() -> Any:
+    """The function that takes a block of parameters, compiled."""
     (address,) = compiled(module(), ("gemm",))
     return ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address)
 
@@ -308,7 +308,7 @@ def matmul(a: Array, b: Array) -> Array:
     """The product of two float32 matrices that are not empty."""
     (m, k), n = a.shape, b.shape[1]
     y = np.empty((m, n), np.float32)
-    gemm = _function()
+    gemm = code()
     try:
         panels = _free.pop()
     except IndexError:

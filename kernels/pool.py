@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import atexit
 import ctypes
+import functools
 import math
 import os
 import threading
@@ -116,7 +117,9 @@ def _emit_run(module: Any) -> None:
     alone, ask, parallel, wake, share, wait, end = (
         build.append_basic_block(name) for name in ("alone", "ask", "parallel", "wake", "share", "wait", "end")
     )
-    few = build.or_(build.icmp_signed("<", tasks, emit.integer(2)), build.icmp_signed("==", emit.field(state, WORKERS), zero))
+    few = build.or_(
+        build.icmp_signed("<", tasks, emit.integer(2)), build.icmp_signed("==", emit.field(state, WORKERS), zero)
+    )
     build.cbranch(few, alone, ask)
     build.position_at_end(ask)
     build.cbranch(Word(emit, state, LOCK).swap(zero, one), parallel, alone)
@@ -211,23 +214,31 @@ def module() -> Any:
     return made
 
 
+@functools.cache
+def _code() -> tuple[int, int]:
+    run, worker = compiled(module(), ("run", "worker"))
+    return run, worker
+
+
 class Pool:
     """`threads` threads, the caller's among them, that run a kernel's tasks."""
 
     def __init__(self, threads: int):
-        run, worker = compiled(module(), ("run", "worker"))
+        run, worker = _code()
         self.threads = threads
         self._memory = np.zeros(WORDS + 8, np.int64)
         self.address = -(-self._memory.ctypes.data // 64) * 64  # the state, on lines of its own
         self._words = (ctypes.c_int64 * WORDS).from_address(self.address)
         self._words[RUN], self._words[WORKERS] = run, threads - 1
         enter = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(worker)
-        self._workers = [
-            threading.Thread(target=enter, args=(self.address,), name=f"eagerly kernel {n}", daemon=True)
-            for n in range(1, threads)
-        ]
-        for thread in self._workers:
-            thread.start()
+        self._workers: list[threading.Thread] = []
+        for n in range(1, threads):
+            thread = threading.Thread(target=enter, args=(self.address,), name=f"eagerly kernel {n}", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the system has no more threads; the caller does the work of those that lack
+                break
+            self._workers.append(thread)
 
     def stop(self) -> None:
         """Ends and joins the workers; kernels that still hold the pool run alone from now on."""

@@ -51,6 +51,7 @@ ROWS = (
 # The one module that imports each third-party library, NumPy apart.
 ADAPTERS = {
     "h5py": "eagerly.adapters.hdf5",
+    "llvmlite": "eagerly.kernels.emitter",
     "ml_dtypes": "eagerly.dtypes",
     "tqdm": "eagerly.adapters.progress",
 }

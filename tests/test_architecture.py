@@ -239,7 +239,7 @@ for name in {submodules}:
 
 
 def test_import_loads_no_library_and_shows_submodules_as_modules():
-    libraries = [*ADAPTERS, "llvmlite", "matplotlib"]
+    libraries = [*ADAPTERS, "matplotlib"]
     submodules = [name for name in sorted(Tree(ROOT).modules) if "." in name]
     code = ON_IMPORT.format(libraries=libraries, submodules=submodules)
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True)

@@ -1,0 +1,81 @@
+"""Machine code at run time: arrays in, arrays out.
+
+A caller asks for a kernel's result and gets None where there is none to be had: for small arrays, other dtypes and
+layouts, a CPU that none is made for, without llvmlite, or after a kernel has failed to compile. It then runs its
+composition, which means the same. llvmlite loads, and code is made, when the first kernel is due.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+_FLOAT32 = np.dtype(np.float32)
+# Elements from which a kernel is worth its call, and a process's first one its compilation.
+_WORTHWHILE = {"exp": 65536, "sigmoid": 16384, "erf": 16384}
+# Below these rows, columns, depth or products, BLAS is faster.
+_ROWS, _COLUMNS, _DEPTH, _PRODUCTS = 32, 64, 32, 1 << 21
+
+failures: dict[str, str] = {}  # why each kernel that could not be made was not
+_ready: dict[str, Callable[..., Array] | None] = {}
+
+
+def elementwise(name: str, x: Any) -> Array | None:
+    """exp, sigmoid or erf of an array, by its kernel; None where the caller has to compute it."""
+    if type(x) is not np.ndarray or x.size < _WORTHWHILE[name] or x.dtype is not _FLOAT32:
+        return None
+    if not (x.flags.c_contiguous and x.flags.aligned):
+        return None
+    kernel = _ready[name] if name in _ready else _make(name, _elementwise_kernel)
+    return None if kernel is None else kernel(x)
+
+
+def product(a: Any, b: Any) -> Array | None:
+    """a @ b by the kernel, for matrices b; None where the caller has to compute it."""
+    if type(a) is not np.ndarray or a.size < _ROWS * _DEPTH or a.dtype is not _FLOAT32:
+        return None
+    if type(b) is not np.ndarray or b.dtype is not _FLOAT32 or b.ndim != 2 or a.ndim < 2:
+        return None
+    if a.ndim > 2 and not a.flags.c_contiguous:
+        return None
+    depth, columns = b.shape
+    if a.shape[-1] != depth or columns < _COLUMNS or depth < _DEPTH or a.size * columns < _PRODUCTS:
+        return None
+    rows = a.size // depth
+    if rows < _ROWS or not (a.flags.aligned and b.flags.aligned):
+        return None
+    kernel = _ready["matmul"] if "matmul" in _ready else _make("matmul", _matmul_kernel)
+    if kernel is None:
+        return None
+    return kernel(a, b) if a.ndim == 2 else kernel(a.reshape(rows, depth), b).reshape(*a.shape[:-1], columns)
+
+
+def _make(name: str, make: Callable[[str], Callable[..., Array]]) -> Callable[..., Array] | None:
+    """A kernel ready to be called, or None and a line in `failures`."""
+    try:
+        if not importlib.import_module(".emitter", __name__).host().lanes:
+            raise NotImplementedError("no kernels are made for this CPU")
+        importlib.import_module(".pool", __name__).pool()
+        _ready[name] = make(name)
+    except Exception as error:  # whatever a compiler may say, the composition means the same
+        failures[name] = f"{type(error).__name__}: {error}"
+        _ready[name] = None
+    return _ready[name]
+
+
+def _elementwise_kernel(name: str) -> Callable[..., Array]:
+    kernel = getattr(importlib.import_module(".activations", __name__), name)
+    kernel.code("f")
+    made: Callable[..., Array] = kernel
+    return made
+
+
+def _matmul_kernel(name: str) -> Callable[..., Array]:
+    gemm = importlib.import_module(".gemm", __name__)
+    gemm.code()
+    made: Callable[..., Array] = gemm.matmul
+    return made

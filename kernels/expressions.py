@@ -1,0 +1,241 @@
+"""Fused elementwise kernels of float32, written as expressions.
+
+    @elementwise
+    def biased_relu(x, bias):
+        return maximum(x + bias, 0)
+
+The function runs once on `Vector`s, whose operators emit machine code; the kernel then takes arrays: a full one, and
+others of the same shape, of its last axis (a bias), or of one element. Nothing is contracted, reordered or assumed
+finite: only `fma` rounds once, and NaN goes where IEEE 754 sends it. The elements are cut into slabs of a fixed size.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from . import emitter
+from .cache import compiled
+from .emitter import F32, I32, I64, POINTER, Emitter
+from .pool import RUN, pool
+
+SLAB = 16384  # elements in a task
+# The call's block of parameters; the operands' addresses follow.
+ROWS, COLUMNS, SIZE, ROWS_IN_TASK, OUTPUT, INPUTS = range(6)
+
+Array = np.ndarray[Any, Any]
+Value = Any  # a Vector, or a number for a vector of it
+
+
+class Vector:
+    """So many elements as a register holds, somewhere in the arrays."""
+
+    def __init__(self, emit: Emitter, value: Any):
+        self.emit, self.value = emit, value
+
+    def like(self, other: Value) -> Any:
+        """The emitted value of a Vector or a number."""
+        return other.value if isinstance(other, Vector) else self.emit.floats(float(other))
+
+    def _new(self, value: Any) -> Vector:
+        return Vector(self.emit, value)
+
+    def __add__(self, other: Value) -> Vector:
+        return self._new(self.emit.build.fadd(self.value, self.like(other)))
+
+    def __sub__(self, other: Value) -> Vector:
+        return self._new(self.emit.build.fsub(self.value, self.like(other)))
+
+    def __rsub__(self, other: Value) -> Vector:
+        return self._new(self.emit.build.fsub(self.like(other), self.value))
+
+    def __mul__(self, other: Value) -> Vector:
+        return self._new(self.emit.build.fmul(self.value, self.like(other)))
+
+    def __truediv__(self, other: Value) -> Vector:
+        return self._new(self.emit.build.fdiv(self.value, self.like(other)))
+
+    def __rtruediv__(self, other: Value) -> Vector:
+        return self._new(self.emit.build.fdiv(self.like(other), self.value))
+
+    def __neg__(self) -> Vector:
+        return self._new(self.emit.build.fneg(self.value))
+
+    def __lt__(self, other: Value) -> Vector:
+        """Where it is less; nowhere for NaN."""
+        return self._new(self.emit.build.fcmp_ordered("<", self.value, self.like(other)))
+
+    def __gt__(self, other: Value) -> Vector:
+        """Where it is greater; nowhere for NaN."""
+        return self._new(self.emit.build.fcmp_ordered(">", self.value, self.like(other)))
+
+    __radd__, __rmul__ = __add__, __mul__
+
+
+def select(condition: Vector, yes: Value, no: Value) -> Vector:
+    """`yes` where the comparison holds, else `no`."""
+    build = condition.emit.build
+    return Vector(condition.emit, build.select(condition.value, condition.like(yes), condition.like(no)))
+
+
+def maximum(a: Vector, b: Value) -> Vector:
+    """The larger; a if it is NaN."""
+    return select(a < b, b, a)
+
+
+def minimum(a: Vector, b: Value) -> Vector:
+    """The smaller; a if it is NaN."""
+    return select(a > b, b, a)
+
+
+def fma(a: Vector, b: Value, c: Value) -> Vector:
+    """a · b + c, rounded once."""
+    return Vector(a.emit, a.emit.fma(a.value, a.like(b), a.like(c)))
+
+
+def polynomial(x: Vector, *coefficients: float) -> Vector:
+    """Horner's rule, highest power first."""
+    y: Value = coefficients[0]
+    for c in coefficients[1:]:
+        y = fma(x, y, c)
+    assert isinstance(y, Vector)
+    return y
+
+
+def absolute(x: Vector) -> Vector:
+    """|x|."""
+    return _bits(x, "and_", 0x7FFFFFFF)
+
+
+def with_sign(x: Vector, of: Vector) -> Vector:
+    """x >= 0 with the sign bit of another vector."""
+    sign = _integers(_bits(of, "and_", -0x80000000))
+    return _as_floats(x.emit, x.emit.build.or_(_integers(x), sign))
+
+
+def _integers(x: Vector) -> Any:
+    return x.emit.build.bitcast(x.value, emitter.ir.VectorType(I32, x.emit.lanes))
+
+
+def _as_floats(emit: Emitter, integers: Any) -> Vector:
+    return Vector(emit, emit.build.bitcast(integers, emit.vector))
+
+
+def _constant(emit: Emitter, value: int) -> Any:
+    return emitter.ir.Constant(emitter.ir.VectorType(I32, emit.lanes), [emitter.ir.Constant(I32, value)] * emit.lanes)
+
+
+def _bits(x: Vector, operation: str, value: int) -> Vector:
+    return _as_floats(x.emit, getattr(x.emit.build, operation)(_integers(x), _constant(x.emit, value)))
+
+
+_ROUNDING = 12582912.0  # 1.5 · 2²³: a float32 near it is an integer, which its low bits hold
+# e^r = 1 + r + r² · (…), fitted on |r| <= ln(2) / 2 for the least relative error.
+_EXP = (0.00138131354, 0.00836941972, 0.041668456, 0.166665152, 0.49999994)
+
+
+def exp(x: Vector) -> Vector:
+    """e to the power of x, within 1 ulp: 2ⁿ · e^r with n = round(x / ln 2) (Cody & Waite 1980, chapter 6)."""
+    x = maximum(minimum(x, 89.0), -104.0)  # infinity and 0 from there on
+    emit, build = x.emit, x.emit.build
+    shifted = fma(x, 1.4426950408889634, _ROUNDING)
+    n = shifted - _ROUNDING
+    r = fma(n, -1.42860677e-06, fma(n, -0.693145752, x))  # ln 2 in two parts
+    y = fma(r * r, polynomial(r, *_EXP), r) + 1.0
+    power = build.sub(_integers(shifted), _constant(emit, 0x4B400000))
+    half = build.ashr(power, _constant(emit, 1))  # of the power at a time, for 2ⁿ alone may be no float32
+    for part in (half, build.sub(power, half)):
+        y = y * _as_floats(emit, build.shl(build.add(part, _constant(emit, 127)), _constant(emit, 23)))
+    return y
+
+
+class Kernel:
+    """An elementwise function with machine code for each way in which operands broadcast."""
+
+    def __init__(self, function: Callable[..., Vector]):
+        self.name = function.__name__
+        self.__doc__ = function.__doc__
+        self.function = function
+        self._compiled: dict[str, Any] = {}
+
+    def module(self, kinds: str) -> Any:
+        """The code for operands that are full ("f"), rows ("r") or scalars ("s")."""
+        module = emitter.new_module(f"{self.name}_{kinds}")
+        emit = Emitter(module, "task", [POINTER, I64])
+        build, (block, number) = emit.build, emit.args
+        columns, per_task = emit.field(block, COLUMNS), emit.field(block, ROWS_IN_TASK)
+        output = emit.field(block, OUTPUT, POINTER)
+        inputs = [emit.field(block, INPUTS + i, POINTER) for i in range(len(kinds))]
+        scalars = {i: emit.broadcast(build.load(inputs[i], typ=F32)) for i, kind in enumerate(kinds) if kind == "s"}
+
+        def write(start: Any, column: Any, mask: Any) -> None:
+            at = build.add(start, column)
+            places = {"f": at, "r": column}
+            operands = [
+                scalars[i] if kind == "s" else emit.load(emit.at(inputs[i], places[kind]), mask)
+                for i, kind in enumerate(kinds)
+            ]
+            result = self.function(*(Vector(emit, operand) for operand in operands))
+            emit.store(result.value, emit.at(output, at), mask)
+
+        first = build.mul(number, per_task)
+        last = emit.minimum(build.add(first, per_task), emit.field(block, ROWS))
+        with emit.loop(first, last) as row:
+            start = build.mul(row, columns)
+            count = emit.minimum(columns, build.sub(emit.field(block, SIZE), start))
+            whole = build.and_(count, emit.integer(-emit.lanes))
+            with emit.loop(emit.integer(0), whole, emit.lanes) as column:
+                write(start, column, None)
+            with build.if_then(build.icmp_signed("<", whole, count)):
+                write(start, whole, emit.tail(build.sub(count, whole)))
+        emit.finish()
+
+        emit = Emitter(module, "kernel", [POINTER, POINTER, I64], aliases=True)
+        state, block, tasks = emit.args
+        task = emit.build.ptrtoint(module.globals["task"], I64)
+        emit.call_address(emit.field(state, RUN), emitter.VOID, state, task, block, tasks)
+        emit.finish()
+        return module
+
+    def code(self, kinds: str) -> Any:
+        """The function for such operands, compiled: it takes the pool, a block of parameters, the number of tasks."""
+        found = self._compiled.get(kinds)
+        if found is None:
+            (address,) = compiled(self.module(kinds), ("kernel",))
+            signature = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
+            found = self._compiled[kinds] = signature(address)
+        return found
+
+    def __call__(self, *operands: Array) -> Array:
+        """The result for C-contiguous float32 operands, of which the first one is full and not empty."""
+        full = operands[0]
+        shape, size = full.shape, full.size
+        kinds = "".join([_kind(operand, full) for operand in operands])
+        if "r" in kinds:
+            columns = shape[-1]
+            rows, per_task = size // columns, max(1, SLAB // columns)
+        else:
+            columns, rows, per_task = SLAB, -(-size // SLAB), 1
+        y = np.empty(shape, np.float32)
+        addresses = [operand.ctypes.data for operand in (y, *operands)]
+        block = (ctypes.c_int64 * (INPUTS + len(operands)))(rows, columns, size, per_task, *addresses)
+        self.code(kinds)(pool().address, ctypes.addressof(block), -(-rows // per_task))
+        return y
+
+
+def _kind(operand: Array, full: Array) -> str:
+    if operand.shape == full.shape:
+        return "f"
+    if operand.size == 1:
+        return "s"
+    if operand.shape == full.shape[-1:]:
+        return "r"
+    raise ValueError(f"an operand of shape {operand.shape} is neither full nor a row nor one number of {full.shape}")
+
+
+def elementwise(function: Callable[..., Vector]) -> Kernel:
+    """A kernel from an expression."""
+    return Kernel(function)

@@ -1,0 +1,28 @@
+"""Kernels for this CPU and, on the same CPU, those for AVX2; a pool of every size; a cache of the tests' own."""
+
+import pytest
+
+from eagerly.kernels import emitter, gemm, pool
+
+
+@pytest.fixture(params=["host", "avx2"])
+def target(request, monkeypatch, tmp_path):
+    """Code is made for the target and kept in a fresh cache."""
+    monkeypatch.setenv("EAGERLY_CACHE_DIR", str(tmp_path))
+    if request.param == "host":
+        chosen = emitter.host()
+        assert chosen.lanes, "these tests need a CPU with AVX2 or AVX-512"
+    else:
+        chosen = emitter.Target("haswell", "+avx2,+fma", 8, (6, 16))
+    monkeypatch.setattr(emitter, "host", lambda: chosen)
+    gemm.code.cache_clear()
+    yield chosen
+    gemm.code.cache_clear()
+
+
+@pytest.fixture
+def threads():
+    """Changes the number of threads; the process's own is back afterwards."""
+    before = pool.pool().threads
+    yield pool.use
+    pool.use(before)

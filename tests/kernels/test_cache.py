@@ -1,0 +1,146 @@
+"""The object cache believes only whole entries in a folder of the user's own, and no disk makes a kernel fail."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from eagerly.kernels import cache, emitter
+from eagerly.kernels.expressions import Kernel
+
+X = np.arange(40, dtype=np.float32)
+
+
+def doubled():
+    return Kernel(lambda x: x + x)
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    monkeypatch.setenv("EAGERLY_CACHE_DIR", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "kernels"
+
+
+@pytest.fixture
+def compilations(monkeypatch):
+    """The modules that were compiled, not read."""
+    made = []
+    compile_module = emitter.machine_code
+    monkeypatch.setattr(emitter, "machine_code", lambda module: made.append(module) or compile_module(module))
+    return made
+
+
+@pytest.fixture(autouse=True)
+def lambda_has_a_name(monkeypatch):
+    """Code of one expression is one entry."""
+
+
+def works():
+    kernel = Kernel(doubled().function)
+    return (kernel(X) == 2 * X).all()
+
+
+def entry(place):
+    (only,) = place.iterdir()
+    return only
+
+
+def test_second_process_reads(place, compilations):
+    assert works() and works()
+    assert len(compilations) == 1
+    assert place.stat().st_mode & 0o777 == 0o700
+    assert entry(place).stat().st_mode & 0o077 == 0
+
+
+def test_damaged_entries_are_made_again(place, compilations):
+    assert works()
+    whole = entry(place).read_bytes()
+    for wrong in [b"", whole[:-1], whole + b"x", whole[:10], b"x" * len(whole)]:
+        entry(place).write_bytes(wrong)
+        assert works() and entry(place).read_bytes() == whole
+    for at in [0, 20, 60, len(whole) // 2, len(whole) - 1]:
+        entry(place).write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        assert works() and entry(place).read_bytes() == whole
+    assert len(compilations) == 11
+
+
+def test_entry_of_another_key_is_none(tmp_path):
+    cache.write(tmp_path, b"key", b"code")
+    assert cache.read(tmp_path, b"key") == b"code"
+    os.rename(cache._entry(tmp_path, b"key"), cache._entry(tmp_path, b"other"))
+    assert cache.read(tmp_path, b"other") is None
+
+
+def test_key_tells_targets_apart(place, compilations, monkeypatch):
+    assert works()
+    other = emitter.Target("haswell", "+avx2,+fma", emitter.host().lanes, emitter.host().tile)
+    monkeypatch.setattr(emitter, "host", lambda: other)
+    doubled()(X)
+    assert len(compilations) == 2 and len(list(place.iterdir())) == 2
+
+
+def test_folder_of_others_is_not_used(place, compilations):
+    place.mkdir(parents=True)
+    place.chmod(0o770)
+    assert works() and works()
+    assert len(compilations) == 2 and not list(place.iterdir())
+
+
+def test_link_in_place_of_the_folder_is_not_used(place, compilations, tmp_path):
+    (tmp_path / "elsewhere").mkdir(mode=0o700)
+    place.parent.mkdir()
+    place.symlink_to(tmp_path / "elsewhere")
+    assert works() and works()
+    assert len(compilations) == 2 and not list((tmp_path / "elsewhere").iterdir())
+
+
+def test_folder_that_cannot_be_is_done_without(place, compilations):
+    place.parent.write_text("a file")
+    assert works() and len(compilations) == 1
+
+
+@pytest.mark.parametrize("step", ["write", "replace"])
+def test_full_disk_is_done_without(place, compilations, monkeypatch, step):
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    if step == "write":
+        monkeypatch.setattr(cache.tempfile, "mkstemp", full)
+    else:
+        monkeypatch.setattr(cache.os, "replace", full)
+    assert works() and not list(place.iterdir())
+
+
+PROCESS = """
+import numpy as np
+from eagerly.kernels import activations
+x = np.linspace(-3, 3, 1000, dtype=np.float32)
+print(hash(activations.sigmoid(x).tobytes()) != 0, float(activations.sigmoid(x)[500]))
+"""
+
+
+def test_processes_share_the_folder(place):
+    processes = [subprocess.Popen([sys.executable, "-c", PROCESS], stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    outputs = {process.communicate(timeout=120)[0] for process in processes}
+    assert len(outputs) == 1 and all(process.returncode == 0 for process in processes)
+    assert not [path for path in place.iterdir() if path.name.startswith("new-")]
+
+
+@pytest.mark.parametrize(
+    "platform, variables, expected",
+    [
+        ("linux", {"EAGERLY_CACHE_DIR": "/a"}, "/a/kernels"),
+        ("linux", {"XDG_CACHE_HOME": "/b"}, "/b/eagerly/kernels"),
+        ("linux", {"HOME": "/home/c"}, "/home/c/.cache/eagerly/kernels"),
+        ("darwin", {"HOME": "/Users/d"}, "/Users/d/Library/Caches/eagerly/kernels"),
+    ],
+)
+def test_folder(monkeypatch, platform, variables, expected):
+    for name in ("EAGERLY_CACHE_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(cache.sys, "platform", platform)
+    assert str(cache.folder()) == expected

@@ -1,0 +1,144 @@
+"""Where a kernel answers and where it leaves the work to the composition; the operations agree either way."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from eagerly import GradientTape, Tensor, kernels, ops
+from eagerly.kernels import emitter
+
+
+@pytest.fixture
+def unmade(monkeypatch):
+    """No kernel is ready yet."""
+    monkeypatch.setattr(kernels, "_ready", {})
+    monkeypatch.setattr(kernels, "failures", {})
+
+
+def floats(*shape, dtype=np.float32):
+    return np.random.default_rng(0).normal(size=shape).astype(dtype)
+
+
+ANSWERED = {
+    "matrices": (floats(128, 128), floats(128, 128)),
+    "transposed": (floats(128, 128).T, floats(128, 128).T),
+    "sequence": (floats(8, 16, 128), floats(128, 128)),
+}
+LEFT = {
+    "few products": (floats(64, 64), floats(64, 64)),
+    "few rows": (floats(8, 1024), floats(1024, 1024)),
+    "few columns": (floats(4096, 64), floats(64, 10)),
+    "little depth": (floats(1024, 4), floats(4, 1024)),
+    "float64": (floats(128, 128, dtype=np.float64), floats(128, 128, dtype=np.float64)),
+    "batches": (floats(4, 128, 128), floats(4, 128, 128)),
+    "vector": (floats(4096), floats(4096, 1024)),
+    "scattered sequence": (floats(16, 8, 128).transpose(1, 0, 2), floats(128, 128)),
+    "other sizes": (floats(128, 128), floats(127, 200)),
+    "a number": (2.0, floats(128, 128)),
+    "none at all": (floats(0, 128), floats(128, 128)),
+}
+
+
+@pytest.mark.parametrize("name", ANSWERED)
+def test_product_that_is_answered(name):
+    a, b = ANSWERED[name]
+    y = kernels.product(a, b)
+    assert y.dtype == np.float32
+    np.testing.assert_allclose(y, a.astype(np.float64) @ b.astype(np.float64), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", LEFT)
+def test_product_that_is_left(name):
+    assert kernels.product(*LEFT[name]) is None
+
+
+@pytest.mark.parametrize("name", ["exp", "sigmoid", "erf"])
+def test_elementwise_that_is_answered_or_left(name):
+    x = floats(300, 300)
+    assert kernels.elementwise(name, x).shape == x.shape
+    packed = np.zeros(x.size, np.dtype([("byte", "i1"), ("x", "f4")]))
+    for other in [x[:10, :10], x.astype(np.float64), x.T, packed["x"], 1.0, x.astype(">f4")]:
+        assert kernels.elementwise(name, other) is None
+
+
+def test_training_step_with_kernels_equals_one_without(monkeypatch):
+    x, w = floats(128, 256), floats(256, 256)
+
+    def step():
+        a, b = Tensor(x), Tensor(w)
+        with GradientTape() as tape:
+            tape.watch([a, b])
+            loss = ops.mean(ops.sigmoid(ops.matmul(a, b)) * ops.erf(a))
+        return loss, *tape.gradient(loss, [a, b])
+
+    with_kernels = step()
+    monkeypatch.setattr(kernels, "product", lambda a, b: None)
+    monkeypatch.setattr(kernels, "elementwise", lambda name, x: None)
+    for one, other in zip(with_kernels, step(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-7)
+
+
+def test_kernel_that_does_not_compile_is_done_without(unmade, monkeypatch, tmp_path):
+    monkeypatch.setenv("EAGERLY_CACHE_DIR", str(tmp_path))
+    calls = []
+
+    def fail(module):
+        calls.append(module)
+        raise RuntimeError("LLVM ERROR")
+
+    monkeypatch.setattr(emitter, "machine_code", fail)
+    monkeypatch.setattr("eagerly.kernels.activations.erf._compiled", {})
+    x = floats(200, 200)
+    for _ in range(2):
+        np.testing.assert_allclose(ops.erf(x), np.asarray(ops.erf(x.astype(np.float64))), rtol=1e-6)
+    assert kernels.failures == {"erf": "RuntimeError: LLVM ERROR"}
+    assert len(calls) == 1
+
+
+def test_cpu_without_kernels_is_done_without(unmade, monkeypatch):
+    monkeypatch.setattr(emitter, "host", lambda: emitter.target_for("generic", {}))
+    assert kernels.elementwise("sigmoid", floats(200, 200)) is None
+    assert kernels.failures == {"sigmoid": "NotImplementedError: no kernels are made for this CPU"}
+
+
+class Features(dict):
+    def flatten(self):
+        return ",".join(f"+{name}" for name in self)
+
+
+@pytest.mark.parametrize(
+    "names, lanes, tile",
+    [
+        (["avx512f", "avx512vl", "avx512dq", "avx2", "fma"], 16, (14, 32)),
+        (["avx512f", "avx2", "fma"], 8, (6, 16)),
+        (["avx2"], 0, (0, 0)),
+        (["neon"], 0, (0, 0)),
+    ],
+)
+def test_target_follows_the_features(names, lanes, tile):
+    target = emitter.target_for("cpu", Features(dict.fromkeys(names, True)))
+    assert (target.lanes, target.tile) == (lanes, tile)
+
+
+def test_assembly_holds_the_vectors(target):
+    kernel = kernels.activations.sigmoid
+    register = "zmm" if target.lanes == 16 else "ymm"
+    assert f"%{register}" in emitter.assembly(kernel.module("f"))
+
+
+WITHOUT = """
+import sys
+sys.modules["llvmlite"] = None
+import numpy as np
+from eagerly import kernels, ops
+x = np.ones((300, 300), np.float32)
+assert float(ops.matmul(x, x)[0, 0]) == 300 and ops.sigmoid(x).shape == (300, 300)
+print(sorted(kernels.failures))
+"""
+
+
+def test_without_llvmlite_compositions_run():
+    done = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, timeout=120)
+    assert (done.stdout, done.stderr) == ("['matmul', 'sigmoid']\n", "")

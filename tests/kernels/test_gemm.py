@@ -8,6 +8,7 @@ import pytest
 from eagerly.kernels import gemm
 
 EDGES = (1, 2, 3, 5, 6, 7, 13, 14, 15, 16, 17, 27, 31, 32, 33, 57)
+LAYOUTS = ("rows", "columns", "scattered", "backward")
 LARGE = [(3, 700, 40), (130, 321, 65), (1121, 33, 40), (20, 5, 2100), (64, 641, 64)]
 
 
@@ -36,7 +37,7 @@ def test_every_tail(target):
         check(matrix(rng, m, 9, "rows"), matrix(rng, 9, n, "rows"))
 
 
-@pytest.mark.parametrize("layouts", itertools.product(["rows", "columns", "scattered", "backward"], repeat=2))
+@pytest.mark.parametrize("layouts", [(a, b) for a in LAYOUTS for b in LAYOUTS])
 def test_every_layout(target, layouts):
     rng = np.random.default_rng(1)
     for m, k, n in [(1, 1, 1), (15, 20, 33), (31, 47, 70), *LARGE]:
@@ -65,10 +66,12 @@ def test_not_a_number_and_infinity_stay_where_they_belong(target):
     np.testing.assert_array_equal(y, expected)
 
 
-def test_operands_stay_as_they_are_and_memory_around_the_result_too(target):
+def test_operands_stay_as_they_are_and_memory_is_bounded(target):
     rng = np.random.default_rng(3)
     a, b = matrix(rng, 33, 50, "rows"), matrix(rng, 50, 35, "rows")
     before = a.copy(), b.copy()
-    gemm.matmul(a, b)
+    gemm._free.clear()
+    for _ in range(3):
+        gemm.matmul(a, b)
     assert (a == before[0]).all() and (b == before[1]).all()
     assert len(gemm._free) == 1  # one pair of panels serves all calls of one thread

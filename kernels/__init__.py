@@ -18,7 +18,7 @@ _FLOAT32 = np.dtype(np.float32)
 # Elements from which a kernel is worth its call, and a process's first one its compilation.
 _WORTHWHILE = {"exp": 65536, "sigmoid": 16384, "erf": 16384}
 # Below these rows, columns, depth or products, BLAS is faster.
-_ROWS, _COLUMNS, _DEPTH, _PRODUCTS = 32, 64, 32, 1 << 21
+_ROWS, _COLUMNS, _DEPTH, _PRODUCTS = 64, 64, 32, 1 << 23
 
 failures: dict[str, str] = {}  # why each kernel that could not be made was not
 _ready: dict[str, Callable[..., Array] | None] = {}

@@ -32,7 +32,7 @@ from .emitter import I32, I64, POINTER, VOID, Emitter
 RUN, WORKERS, LOCK, REMAINING, DONE, TASK, ARGUMENT, SLEEPERS, STOP, MUTEX, WAKE, WORDS = (
     0, 1, 8, 16, 24, 32, 33, 40, 41, 48, 72, 96,
 )  # fmt: skip
-SPINS = 3000  # pauses before a worker sleeps: 40 to 100 µs, the gap between two kernels of one training step
+SPINS = 20000  # pauses before a worker sleeps: some 0.5 ms, the gap between two kernels of one training step
 YIELDS = 1000  # pauses before the caller lets others have its CPU: a worker may be waiting for it
 CGROUP = Path("/sys/fs/cgroup")
 

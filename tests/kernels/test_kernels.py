@@ -22,21 +22,21 @@ def floats(*shape, dtype=np.float32):
 
 
 ANSWERED = {
-    "matrices": (floats(128, 128), floats(128, 128)),
-    "transposed": (floats(128, 128).T, floats(128, 128).T),
-    "sequence": (floats(8, 16, 128), floats(128, 128)),
+    "matrices": (floats(256, 256), floats(256, 256)),
+    "transposed": (floats(256, 256).T, floats(256, 256).T),
+    "sequence": (floats(8, 64, 128), floats(128, 256)),
 }
 LEFT = {
-    "few products": (floats(64, 64), floats(64, 64)),
-    "few rows": (floats(8, 1024), floats(1024, 1024)),
+    "few products": (floats(128, 128), floats(128, 128)),
+    "few rows": (floats(32, 1024), floats(1024, 1024)),
     "few columns": (floats(4096, 64), floats(64, 10)),
-    "little depth": (floats(1024, 4), floats(4, 1024)),
-    "float64": (floats(128, 128, dtype=np.float64), floats(128, 128, dtype=np.float64)),
-    "batches": (floats(4, 128, 128), floats(4, 128, 128)),
+    "little depth": (floats(1024, 16), floats(16, 1024)),
+    "float64": (floats(256, 256, dtype=np.float64), floats(256, 256, dtype=np.float64)),
+    "batches": (floats(4, 256, 256), floats(4, 256, 256)),
     "vector": (floats(4096), floats(4096, 1024)),
-    "scattered sequence": (floats(16, 8, 128).transpose(1, 0, 2), floats(128, 128)),
-    "other sizes": (floats(128, 128), floats(127, 200)),
-    "a number": (2.0, floats(128, 128)),
+    "scattered sequence": (floats(64, 8, 128).transpose(1, 0, 2), floats(128, 256)),
+    "other sizes": (floats(256, 256), floats(255, 300)),
+    "a number": (2.0, floats(256, 256)),
     "none at all": (floats(0, 128), floats(128, 128)),
 }
 
@@ -64,7 +64,7 @@ def test_elementwise_that_is_answered_or_left(name):
 
 
 def test_training_step_with_kernels_equals_one_without(monkeypatch):
-    x, w = floats(128, 256), floats(256, 256)
+    x, w = floats(256, 256), floats(256, 256)
 
     def step():
         a, b = Tensor(x), Tensor(w)

@@ -8,6 +8,7 @@ composition, which means the same. llvmlite loads, and code is made, when the fi
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -57,6 +58,8 @@ def product(a: Any, b: Any) -> Array | None:
 def _make(name: str, make: Callable[[str], Callable[..., Array]]) -> Callable[..., Array] | None:
     """A kernel ready to be called, or None and a line in `failures`."""
     try:
+        if os.name != "posix":
+            raise NotImplementedError("the thread pool is made of POSIX threads")
         if not importlib.import_module(".emitter", __name__).host().lanes:
             raise NotImplementedError("no kernels are made for this CPU")
         importlib.import_module(".pool", __name__).pool()

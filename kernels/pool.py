@@ -259,6 +259,7 @@ class Pool:
 
 _pool: Pool | None = None
 _starting = threading.Lock()
+_replaced: list[Pool] = []  # a kernel of another thread may still hold one
 
 
 def pool() -> Pool:
@@ -267,21 +268,21 @@ def pool() -> Pool:
 
 
 def use(threads: int) -> Pool:
-    """Gives the process a pool of so many threads instead of the one that it has; no kernel may be running."""
+    """Gives the process a pool of so many threads instead of the one that it has."""
     global _pool
     with _starting:
         if _pool is None or _pool.threads != threads:
-            stop()
+            if _pool is not None:
+                _pool.stop()
+                _replaced.append(_pool)
             _pool = Pool(threads)
         return _pool
 
 
-def stop() -> None:
-    """Ends the process's pool."""
-    global _pool
-    old, _pool = _pool, None
-    if old is not None:
-        old.stop()
+def _at_exit() -> None:
+    """The workers end while LLVM still holds the code that they are in; who calls a kernel now works alone."""
+    if _pool is not None:
+        _pool.stop()
 
 
 def _after_fork() -> None:
@@ -290,6 +291,6 @@ def _after_fork() -> None:
     _pool = None if _pool is None else Pool(1)
 
 
-atexit.register(stop)  # while LLVM still holds the code that the workers are in
+atexit.register(_at_exit)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)

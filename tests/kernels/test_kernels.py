@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from eagerly import GradientTape, Tensor, kernels, ops
-from eagerly.kernels import emitter
+from eagerly.kernels import activations, emitter
 
 
 @pytest.fixture
@@ -103,6 +103,12 @@ def test_cpu_without_kernels_is_done_without(unmade, monkeypatch):
     assert kernels.failures == {"sigmoid": "NotImplementedError: no kernels are made for this CPU"}
 
 
+def test_system_without_posix_threads_is_done_without(unmade, monkeypatch):
+    monkeypatch.setattr(kernels.os, "name", "nt")
+    assert kernels.product(*ANSWERED["matrices"]) is None
+    assert kernels.failures == {"matmul": "NotImplementedError: the thread pool is made of POSIX threads"}
+
+
 class Features(dict):
     def flatten(self):
         return ",".join(f"+{name}" for name in self)
@@ -123,7 +129,7 @@ def test_target_follows_the_features(names, lanes, tile):
 
 
 def test_assembly_holds_the_vectors(target):
-    kernel = kernels.activations.sigmoid
+    kernel = activations.sigmoid
     register = "zmm" if target.lanes == 16 else "ymm"
     assert f"%{register}" in emitter.assembly(kernel.module("f"))
 

@@ -143,6 +143,25 @@ def test_forked_child_works_and_the_process_ends():
     assert (done.stdout, done.returncode) == ("done\n", 0), done.stderr
 
 
+AT_EXIT = """
+import atexit
+import numpy as np
+a = np.ones((100, 100), np.float32)
+def late():
+    print(gemm.matmul(a, a)[0, 0], [thread.name for thread in threading.enumerate()])
+atexit.register(late)
+import threading
+from eagerly.kernels import gemm, pool
+pool.use(3)
+gemm.matmul(a, a)
+"""
+
+
+def test_kernel_called_at_exit_finds_no_workers_left():
+    done = subprocess.run([sys.executable, "-c", AT_EXIT], capture_output=True, text=True, timeout=120)
+    assert (done.stdout, done.stderr, done.returncode) == ("100.0 ['MainThread']\n", "", 0)
+
+
 def test_emitted_task_sees_its_argument(threads):
     owner = threads(2)
     module = emitter.new_module("counting")

@@ -26,7 +26,7 @@ A, B, C, M, N, K, A_ROW, A_COLUMN, B_ROW, B_COLUMN, A_PANELS, B_PANELS, POOL, J,
 DEPTH = 320  # of K in a block: a panel of A stays in the first cache, eight of B in the second
 WIDTH = 2048  # of N in a block
 HEIGHT = 1120  # of M in a block, in whole tiles of 14 rows
-ROW_TILES, COLUMN_TILES = 4, 8  # tiles in one task
+COLUMN_TILES = 8  # tiles beside each other in one task
 
 Array = np.ndarray[Any, Any]
 
@@ -211,15 +211,12 @@ def _emit_pack_task(module: Any, tile: tuple[int, int]) -> None:
 
 
 def _emit_multiply_task(module: Any, tile: tuple[int, int]) -> None:
-    """A few tiles of rows times a few of columns."""
+    """One tile of rows times a few of columns; the tasks that follow one another share the columns."""
     emit = Emitter(module, "multiply_task", [POINTER, I64])
     build, (block, number), (high, width) = emit.build, emit.args, tile
     depth, row, jb = emit.field(block, PB), emit.field(block, N), emit.field(block, JB)
     tiles = _Tiles(emit, emit.field(block, TB), high)
-    across = _up(emit, _up(emit, jb, width), COLUMN_TILES)
-    top = build.mul(build.sdiv(number, across), emit.integer(ROW_TILES))
-    left = build.mul(build.srem(number, across), emit.integer(COLUMN_TILES * width))
-    bottom = emit.minimum(tiles.count, build.add(top, emit.integer(ROW_TILES)))
+    left = build.mul(build.sdiv(number, tiles.count), emit.integer(COLUMN_TILES * width))
     right = emit.minimum(jb, build.add(left, emit.integer(COLUMN_TILES * width)))
 
     def multiply(height: int, first: Any, rows: Any) -> None:
@@ -231,8 +228,7 @@ def _emit_multiply_task(module: Any, tile: tuple[int, int]) -> None:
             columns = emit.minimum(build.sub(jb, column), emit.integer(width))
             build.call(module.globals[f"micro_{height}"], [c, row, a, b, depth, rows, columns, emit.field(block, P)])
 
-    with emit.loop(top, bottom) as tile_number:
-        tiles.each(tile_number, multiply)
+    tiles.each(build.srem(number, tiles.count), multiply)
     emit.finish()
 
 
@@ -268,7 +264,7 @@ def _emit_gemm(module: Any, tile: tuple[int, int]) -> None:
                 first = build.icmp_signed("==", i, zero)
                 run("pack_task", build.add(tiles, build.select(first, panels, zero)))
                 across = _up(emit, panels, COLUMN_TILES)
-                run("multiply_task", build.mul(_up(emit, tiles, ROW_TILES), across))
+                run("multiply_task", build.mul(tiles, across))
     emit.finish()
 
 

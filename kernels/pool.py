@@ -32,8 +32,11 @@ from .emitter import I32, I64, POINTER, VOID, Emitter
 RUN, WORKERS, LOCK, REMAINING, DONE, TASK, ARGUMENT, SLEEPERS, STOP, MUTEX, WAKE, WORDS = (
     0, 1, 8, 16, 24, 32, 33, 40, 41, 48, 72, 96,
 )  # fmt: skip
-SPINS = 20000  # pauses before a worker sleeps: some 0.5 ms, the gap between two kernels of one training step
-YIELDS = 1000  # pauses before the caller lets others have its CPU: a worker may be waiting for it
+# Who waits pauses so many times, some 50 µs, then offers its CPU to others at each look: what it waits for may need it.
+SPINS = 3000
+# A worker sleeps after so many offers, some milliseconds. Asleep, it would be woken on the caller's own CPU if the rest
+# are busy, and stay there; while it can run, the system moves it to where there is room.
+OFFERS = 10000
 CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -103,10 +106,17 @@ def _call_task(emit: Emitter, task: Any, argument: Any, number: Any) -> None:
     emit.call_address(task, VOID, argument, number)
 
 
-def _pause(emit: Emitter) -> None:
-    """Tells the CPU that this is a spin."""
-    if emitter.host().lanes:  # an x86
-        emit.call("llvm.x86.sse2.pause", VOID)
+def _spin(emit: Emitter, spins: Any) -> Any:
+    """Lets some time pass between two looks; gives the number of times, kept in a local."""
+    build = emit.build
+    spun = build.add(build.load(spins, typ=I64), emit.integer(1))
+    build.store(spun, spins)
+    with build.if_else(build.icmp_signed("<", spun, emit.integer(SPINS))) as (early, late):
+        with early:
+            emit.call("llvm.x86.sse2.pause", VOID)
+        with late:
+            emit.call("sched_yield", I32)
+    return spun
 
 
 def _emit_run(module: Any) -> None:
@@ -146,11 +156,7 @@ def _emit_run(module: Any) -> None:
     release = build.append_basic_block("release")
     build.cbranch(finished, release, rest)
     build.position_at_end(rest)
-    _pause(emit)
-    spun = build.add(build.load(spins, typ=I64), one)
-    build.store(spun, spins)
-    with build.if_then(build.icmp_signed("==", build.urem(spun, emit.integer(YIELDS)), zero)):
-        emit.call("sched_yield", I32)
+    _spin(emit, spins)
     build.branch(wait)
     build.position_at_end(release)
     Word(emit, state, LOCK).write(zero)
@@ -168,7 +174,7 @@ def _emit_worker(module: Any) -> None:
     """worker(state): takes tasks until the pool stops."""
     emit = Emitter(module, "worker", [POINTER], aliases=True)
     build, (state,) = emit.build, emit.args
-    zero, one = emit.integer(0), emit.integer(1)
+    zero = emit.integer(0)
     spins = emit.variable(I64, zero)
     loop, idle, tired, asleep, awake, again, end = (
         build.append_basic_block(name) for name in ("loop", "idle", "tired", "asleep", "awake", "again", "end")
@@ -182,10 +188,7 @@ def _emit_worker(module: Any) -> None:
         build.store(zero, spins)
     build.cbranch(build.icmp_signed("!=", Word(emit, state, STOP).read(), zero), end, idle)
     build.position_at_end(idle)
-    _pause(emit)
-    spun = build.add(build.load(spins, typ=I64), one)
-    build.store(spun, spins)
-    build.cbranch(build.icmp_signed("<", spun, emit.integer(SPINS)), loop, tired)
+    build.cbranch(build.icmp_signed("<", _spin(emit, spins), emit.integer(SPINS + OFFERS)), loop, tired)
 
     build.position_at_end(tired)
     emit.call("pthread_mutex_lock", I32, mutex)

@@ -179,7 +179,7 @@ def _up(emit: Emitter, a: Any, by: int) -> Any:
 
 
 def _emit_pack_task(module: Any, tile: tuple[int, int]) -> None:
-    """One panel: those of A come first, then those of B."""
+    """A panel of A, or the panels of B that a later task multiplies."""
     emit = Emitter(module, "pack_task", [POINTER, I64])
     build, (block, number), (high, width) = emit.build, emit.args, tile
     depth, p = emit.field(block, PB), emit.field(block, P)
@@ -204,19 +204,28 @@ def _emit_pack_task(module: Any, tile: tuple[int, int]) -> None:
                 ),
             )
         with right:
-            first = build.mul(build.sub(number, tiles.count), emit.integer(width))
-            columns = emit.minimum(build.sub(emit.field(block, JB), first), emit.integer(width))
-            pack(width, B, (B_COLUMN, B_ROW), B_PANELS, first, emit.field(block, J), columns)
+            start = build.mul(build.sub(number, tiles.count), emit.integer(COLUMN_TILES * width))
+            end = emit.minimum(emit.field(block, JB), build.add(start, emit.integer(COLUMN_TILES * width)))
+            with emit.loop(start, end, width) as first:
+                columns = emit.minimum(build.sub(end, first), emit.integer(width))
+                pack(width, B, (B_COLUMN, B_ROW), B_PANELS, first, emit.field(block, J), columns)
     emit.finish()
 
 
 def _emit_multiply_task(module: Any, tile: tuple[int, int]) -> None:
-    """One tile of rows times a few of columns; the tasks that follow one another share the columns."""
+    """One tile of rows times a few of columns.
+
+    Tasks that follow one another take turns with two groups of columns, as those that packed them did: two threads in
+    step each keep to a group that is in their own cache already.
+    """
     emit = Emitter(module, "multiply_task", [POINTER, I64])
     build, (block, number), (high, width) = emit.build, emit.args, tile
     depth, row, jb = emit.field(block, PB), emit.field(block, N), emit.field(block, JB)
     tiles = _Tiles(emit, emit.field(block, TB), high)
-    left = build.mul(build.sdiv(number, tiles.count), emit.integer(COLUMN_TILES * width))
+    pair = build.mul(tiles.count, emit.integer(2))
+    turn, tile_number = build.srem(number, emit.integer(2)), build.sdiv(build.srem(number, pair), emit.integer(2))
+    group = build.add(build.mul(build.sdiv(number, pair), emit.integer(2)), turn)  # the last may have no columns
+    left = build.mul(group, emit.integer(COLUMN_TILES * width))
     right = emit.minimum(jb, build.add(left, emit.integer(COLUMN_TILES * width)))
 
     def multiply(height: int, first: Any, rows: Any) -> None:
@@ -228,7 +237,7 @@ def _emit_multiply_task(module: Any, tile: tuple[int, int]) -> None:
             columns = emit.minimum(build.sub(jb, column), emit.integer(width))
             build.call(module.globals[f"micro_{height}"], [c, row, a, b, depth, rows, columns, emit.field(block, P)])
 
-    tiles.each(build.srem(number, tiles.count), multiply)
+    tiles.each(tile_number, multiply)
     emit.finish()
 
 
@@ -252,7 +261,6 @@ def _emit_gemm(module: Any, tile: tuple[int, int]) -> None:
         set_field(J, j)
         jb = emit.minimum(build.sub(n, j), emit.integer(WIDTH))
         set_field(JB, jb)
-        panels = _up(emit, jb, width)
         with emit.loop(zero, k, even) as p:
             set_field(P, p)
             set_field(PB, emit.minimum(build.sub(k, p), even))
@@ -262,9 +270,9 @@ def _emit_gemm(module: Any, tile: tuple[int, int]) -> None:
                 set_field(TB, ib)
                 tiles = _Tiles(emit, ib, high).count
                 first = build.icmp_signed("==", i, zero)
-                run("pack_task", build.add(tiles, build.select(first, panels, zero)))
-                across = _up(emit, panels, COLUMN_TILES)
-                run("multiply_task", build.mul(tiles, across))
+                groups = _up(emit, jb, COLUMN_TILES * width)
+                run("pack_task", build.add(tiles, build.select(first, groups, zero)))
+                run("multiply_task", build.mul(tiles, build.mul(_up(emit, groups, 2), emit.integer(2))))
     emit.finish()
 
 

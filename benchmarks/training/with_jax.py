@@ -196,4 +196,4 @@ def make(w):
         loss, everything = compiled(everything, x, y)
         return loss
 
-    return stepping(step, w, finish=lambda: jax.block_until_ready(everything))
+    return stepping(step, w)

@@ -131,15 +131,15 @@ def predicting(predict, w):
     return lambda i: float(abs(predict(row)).sum()), many
 
 
-def stepping(step, w, finish=lambda: None):
-    """(one, many) over a step that takes a batch and gives its loss."""
+def stepping(step, w):
+    """(one, many) over a step that takes a batch and gives its loss; reading the last one waits for what still runs."""
     x, y = w.data()
     batches = [(x[i : i + w.batch], y[i : i + w.batch]) for i in range(0, len(x), w.batch)]
 
     def many(count):
         for i in range(count):
-            step(*batches[i % len(batches)])
-        finish()
+            loss = step(*batches[i % len(batches)])
+        float(loss)
         return count
 
     return lambda i: float(step(*batches[i])), many

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 
 # A round lasts about so long.
-SECONDS = 0.25
+SECONDS = 0.2
 FIRST_STEPS = 3
 
 

@@ -12,6 +12,11 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PARITY_VENV := .venv-parity
 PARITY_BIN := $(PARITY_VENV)/bin
 PARITY_PIP := $(PARITY_BIN)/python -m pip --disable-pip-version-check
+# What is measured beside us has one too; BENCH_ARGS goes to bench-training: BENCH_ARGS="--workloads lstm gru".
+BENCH_VENV := .venv-bench
+BENCH_BIN := $(BENCH_VENV)/bin
+BENCH_PIP := $(BENCH_BIN)/python -m pip --disable-pip-version-check
+BENCH_ARGS ?=
 # These belong to `make check`, so `make test` leaves them out.
 ARCHITECTURE_TESTS := tests/test_architecture.py
 DOCS_TESTS := tests/test_docs.py tests/test_readme.py
@@ -21,7 +26,7 @@ install = rm -rf build/__editable__* && \
 	$(PIP) install --quiet $(PIP_ARGS) --config-settings editable_mode=strict --editable '.[$(1)]'
 
 .NOTPARALLEL:
-.PHONY: help dev demo test parity check bench bench-dispatch format-check lint types architecture docs format wheel-test clean FORCE
+.PHONY: help dev demo test parity check bench bench-dispatch bench-training bench-throughput format-check lint types architecture docs format wheel-test clean FORCE
 
 help:
 	@echo "make dev         set up .venv for work on eagerly"
@@ -29,8 +34,10 @@ help:
 	@echo "make test        run the tests"
 	@echo "make parity      compare with Keras and PyTorch, in an environment with both (a gigabyte)"
 	@echo "make check       format, lint, types, architecture, docs (each is a target too)"
-	@echo "make bench       measure start-up, and what bench-dispatch does"
-	@echo "make bench-dispatch  the cost of a call beside NumPy and PyTorch, and TensorFlow if it is in .venv-parity"
+	@echo "make bench       measure start-up, and what the following three do, in an environment with all peers (2 GB)"
+	@echo "make bench-dispatch    the cost of a call, beside NumPy, PyTorch and TensorFlow"
+	@echo "make bench-training    training steps, beside PyTorch, JAX and Keras on each of its backends (10 minutes)"
+	@echo "make bench-throughput  convolution and matrix multiplication, beside PyTorch and the processor's ceiling"
 	@echo "make format      rewrite the files as format-check and lint want them"
 	@echo "make wheel-test  build the wheel and try it in an environment of its own"
 	@echo "make clean       remove everything that make has made"
@@ -47,11 +54,17 @@ test: dev
 parity: $(PARITY_VENV)/installed
 	$(PARITY_BIN)/pytest -n 2 tests/parity
 
-bench: dev bench-dispatch
+bench: dev bench-dispatch bench-training bench-throughput
 	$(BIN)/python benchmarks/startup.py
 
-bench-dispatch: $(PARITY_VENV)/installed
-	$(PARITY_BIN)/python benchmarks/dispatch.py
+bench-dispatch: $(BENCH_VENV)/installed
+	$(BENCH_BIN)/python benchmarks/dispatch.py
+
+bench-training: $(BENCH_VENV)/installed
+	$(BENCH_BIN)/python benchmarks/train.py $(BENCH_ARGS)
+
+bench-throughput: $(BENCH_VENV)/installed
+	$(BENCH_BIN)/python benchmarks/throughput.py
 
 check: format-check lint types architecture docs
 
@@ -84,10 +97,10 @@ wheel-test: $(BIN)/python
 		"$(CURDIR)/build/wheel/venv/bin/python" -I "$(CURDIR)/tests/wheel_smoke.py"
 
 clean:
-	rm -rf $(VENV) $(PARITY_VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PARITY_VENV) $(BENCH_VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
-$(BIN)/python $(PARITY_BIN)/python: %/bin/python:
+$(BIN)/python $(PARITY_BIN)/python $(BENCH_BIN)/python: %/bin/python:
 	@for candidate in $(PYTHON_CANDIDATES); do \
 		if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
 			echo "creating $* with $$("$$candidate" --version)"; \
@@ -113,4 +126,8 @@ $(VENV)/demo-installed: $(VENV)/package-files setup.cfg pyproject.toml
 # Not in strict mode, whose links are one tree for all environments: here the package is found without them.
 $(PARITY_VENV)/installed: setup.cfg pyproject.toml | $(PARITY_BIN)/python
 	$(PARITY_PIP) install --quiet $(PIP_ARGS) --editable '.[parity]'
+	@touch $@
+
+$(BENCH_VENV)/installed: setup.cfg pyproject.toml | $(BENCH_BIN)/python
+	$(BENCH_PIP) install --quiet $(PIP_ARGS) --editable '.[bench]'
 	@touch $@

@@ -7,9 +7,7 @@ contestant that is not installed is reported as missing. PyTorch's Adam is timed
 """
 
 import importlib.util
-import json
 import statistics
-import subprocess
 import sys
 import time
 
@@ -190,12 +188,13 @@ def of_tensorflow():
 CONTESTANTS = {"numpy": of_numpy, "eagerly": of_eagerly, "torch": of_torch, "tensorflow": of_tensorflow}
 
 
-def serve(name):
-    """A contestant: for each line that comes, a round of all its workloads, in microseconds."""
+def answering(name):
+    """What a contestant says to each request: a round of all its workloads, in microseconds."""
     workloads = CONTESTANTS[name]()
     for work in workloads.values():
         work()
-    for _ in sys.stdin:
+
+    def answer(request):
         results = {}
         for key, work in workloads.items():
             calls = CALLS.get(key, 4000) // (100 if key == "recorded" else 1)
@@ -203,31 +202,20 @@ def serve(name):
             for _ in range(calls):
                 work()
             results[key] = (time.perf_counter() - start) / calls * 1e6 / (100 if key == "recorded" else 1)
-        print(json.dumps(results), flush=True)
+        return results
+
+    return answer
 
 
 def measure():
     """The medians of each contestant that is installed, by workload."""
-    running = {
-        name: subprocess.Popen(
-            [sys.executable, __file__, name],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env={**children.clean_environment(), "TF_CPP_MIN_LOG_LEVEL": "3"},
-        )
-        for name in CONTESTANTS
-        if importlib.util.find_spec(name)
-    }
+    running = {name: children.Child(__file__, name) for name in CONTESTANTS if importlib.util.find_spec(name)}
     samples = {name: [] for name in running}
     for _ in range(ROUNDS):
         for name, child in running.items():
-            print(file=child.stdin, flush=True)
-            samples[name].append(json.loads(child.stdout.readline()))
+            samples[name].append(child.ask())
     for child in running.values():
-        child.stdin.close()
-        child.wait()
+        child.close()
     return {
         name: {key: statistics.median(sample[key] for sample in rounds) for key in rounds[0]}
         for name, rounds in samples.items()
@@ -254,6 +242,6 @@ def main():
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        serve(sys.argv[1])
+        children.serve(lambda: answering(sys.argv[1]))
     else:
         children.in_clean_child(main)

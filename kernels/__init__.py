@@ -18,8 +18,6 @@ Array = np.ndarray[Any, Any]
 _FLOAT32 = np.dtype(np.float32)
 # Elements from which a kernel is worth its call, and a process's first one its compilation.
 _WORTHWHILE = {"exp": 65536, "sigmoid": 16384, "erf": 16384}
-# Below these rows, columns, depth or products, BLAS is faster.
-_ROWS, _COLUMNS, _DEPTH, _PRODUCTS = 64, 64, 32, 1 << 23
 
 failures: dict[str, str] = {}  # why each kernel that could not be made was not
 _ready: dict[str, Callable[..., Array] | None] = {}
@@ -33,26 +31,6 @@ def elementwise(name: str, x: Any) -> Array | None:
         return None
     kernel = _ready[name] if name in _ready else _make(name, _elementwise_kernel)
     return None if kernel is None else kernel(x)
-
-
-def product(a: Any, b: Any) -> Array | None:
-    """a @ b by the kernel, for matrices b; None where the caller has to compute it."""
-    if type(a) is not np.ndarray or a.size < _ROWS * _DEPTH or a.dtype is not _FLOAT32:
-        return None
-    if type(b) is not np.ndarray or b.dtype is not _FLOAT32 or b.ndim != 2 or a.ndim < 2:
-        return None
-    if a.ndim > 2 and not a.flags.c_contiguous:
-        return None
-    depth, columns = b.shape
-    if a.shape[-1] != depth or columns < _COLUMNS or depth < _DEPTH or a.size * columns < _PRODUCTS:
-        return None
-    rows = a.size // depth
-    if rows < _ROWS or not (a.flags.aligned and b.flags.aligned):
-        return None
-    kernel = _ready["matmul"] if "matmul" in _ready else _make("matmul", _matmul_kernel)
-    if kernel is None:
-        return None
-    return kernel(a, b) if a.ndim == 2 else kernel(a.reshape(rows, depth), b).reshape(*a.shape[:-1], columns)
 
 
 def _make(name: str, make: Callable[[str], Callable[..., Array]]) -> Callable[..., Array] | None:
@@ -74,11 +52,4 @@ def _elementwise_kernel(name: str) -> Callable[..., Array]:
     kernel = getattr(importlib.import_module(".activations", __name__), name)
     kernel.code("f")
     made: Callable[..., Array] = kernel
-    return made
-
-
-def _matmul_kernel(name: str) -> Callable[..., Array]:
-    gemm = importlib.import_module(".gemm", __name__)
-    gemm.code()
-    made: Callable[..., Array] = gemm.matmul
     return made

@@ -25,13 +25,11 @@ class Target:
     """What code is made for.
 
     lanes: floats in a vector; 0 where no kernel is made.
-    tile: rows and columns of C that a matrix product keeps in registers.
     """
 
     cpu: str
     features: str
     lanes: int
-    tile: tuple[int, int]
 
     @property
     def key(self) -> str:
@@ -44,24 +42,24 @@ class Target:
 def target_for(cpu: str, features: Any) -> Target:
     """The target for a CPU by the features that LLVM reports of it."""
     if all(features.get(name) for name in ("avx512f", "avx512vl", "avx512dq", "fma")):
-        lanes, tile = 16, (14, 32)
+        lanes = 16
     elif features.get("avx2") and features.get("fma"):
-        lanes, tile = 8, (6, 16)
+        lanes = 8
     else:
-        lanes, tile = 0, (0, 0)
-    return Target(cpu, features.flatten() if lanes else "", lanes, tile)
+        lanes = 0
+    return Target(cpu, features.flatten() if lanes else "", lanes)
 
 
 @functools.cache
 def host() -> Target:
     """This machine's target."""
-    binding.initialize_native_target()
-    binding.initialize_native_asmprinter()
     return target_for(binding.get_host_cpu_name(), binding.get_host_cpu_features())
 
 
 @functools.cache
 def _machine(target: Target) -> Any:
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
     native = binding.Target.from_default_triple()
     return native.create_target_machine(cpu=target.cpu, features=target.features, opt=3, jit=True)
 
@@ -94,6 +92,8 @@ def assembly(module: ir.Module, target: Target | None = None) -> str:
 
 def load(code: bytes, names: Sequence[str]) -> list[int]:
     """The addresses of an object file's functions, whose code stays loaded as long as the process lives."""
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
     native = binding.Target.from_default_triple()
     engine = binding.create_mcjit_compiler(binding.parse_assembly(""), native.create_target_machine(jit=True))
     engine.add_object_file(binding.ObjectFileRef.from_data(code))

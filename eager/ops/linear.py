@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import dtypes, kernels
+from .. import dtypes
 from ..primitive import primitive, promote_together, settles_floats
 from ..tensor import TensorLike, dims
 from . import arrays, rules
@@ -27,9 +27,6 @@ def _promote_product(x1: Any, x2: Any) -> np.dtype[Any] | None:
 @primitive(shape=rules.matmul, promote=_promote_product)
 def matmul(x1: TensorLike, x2: TensorLike) -> Any:
     """The matrix product x1 @ x2 over the last two axes; a vector is a row on the left, a column on the right."""
-    y = kernels.product(x1, x2)
-    if y is not None:
-        return y
     y = np.matmul(x1, x2)
     return y if y.dtype is x1.dtype or y.dtype == x1.dtype else y.astype(x1.dtype)  # bfloat16 comes as float32
 

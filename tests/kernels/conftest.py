@@ -2,7 +2,7 @@
 
 import pytest
 
-from eagerly.kernels import emitter, gemm, pool
+from eagerly.kernels import emitter, pool
 
 
 @pytest.fixture(params=["host", "avx2"])
@@ -13,11 +13,9 @@ def target(request, monkeypatch, tmp_path):
         chosen = emitter.host()
         assert chosen.lanes, "these tests need a CPU with AVX2 or AVX-512"
     else:
-        chosen = emitter.Target("haswell", "+avx2,+fma", 8, (6, 16))
+        chosen = emitter.Target("haswell", "+avx2,+fma", 8)
     monkeypatch.setattr(emitter, "host", lambda: chosen)
-    gemm.code.cache_clear()
-    yield chosen
-    gemm.code.cache_clear()
+    return chosen
 
 
 @pytest.fixture

@@ -21,39 +21,6 @@ def floats(*shape, dtype=np.float32):
     return np.random.default_rng(0).normal(size=shape).astype(dtype)
 
 
-ANSWERED = {
-    "matrices": (floats(256, 256), floats(256, 256)),
-    "transposed": (floats(256, 256).T, floats(256, 256).T),
-    "sequence": (floats(8, 64, 128), floats(128, 256)),
-}
-LEFT = {
-    "few products": (floats(128, 128), floats(128, 128)),
-    "few rows": (floats(32, 1024), floats(1024, 1024)),
-    "few columns": (floats(4096, 64), floats(64, 10)),
-    "little depth": (floats(1024, 16), floats(16, 1024)),
-    "float64": (floats(256, 256, dtype=np.float64), floats(256, 256, dtype=np.float64)),
-    "batches": (floats(4, 256, 256), floats(4, 256, 256)),
-    "vector": (floats(4096), floats(4096, 1024)),
-    "scattered sequence": (floats(64, 8, 128).transpose(1, 0, 2), floats(128, 256)),
-    "other sizes": (floats(256, 256), floats(255, 300)),
-    "a number": (2.0, floats(256, 256)),
-    "none at all": (floats(0, 128), floats(128, 128)),
-}
-
-
-@pytest.mark.parametrize("name", ANSWERED)
-def test_product_that_is_answered(name):
-    a, b = ANSWERED[name]
-    y = kernels.product(a, b)
-    assert y.dtype == np.float32
-    np.testing.assert_allclose(y, a.astype(np.float64) @ b.astype(np.float64), rtol=1e-4, atol=1e-4)
-
-
-@pytest.mark.parametrize("name", LEFT)
-def test_product_that_is_left(name):
-    assert kernels.product(*LEFT[name]) is None
-
-
 @pytest.mark.parametrize("name", ["exp", "sigmoid", "erf"])
 def test_elementwise_that_is_answered_or_left(name):
     x = floats(300, 300)
@@ -74,7 +41,6 @@ def test_training_step_with_kernels_equals_one_without(monkeypatch):
         return loss, *tape.gradient(loss, [a, b])
 
     with_kernels = step()
-    monkeypatch.setattr(kernels, "product", lambda a, b: None)
     monkeypatch.setattr(kernels, "elementwise", lambda name, x: None)
     for one, other in zip(with_kernels, step(), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-7)
@@ -105,8 +71,8 @@ def test_cpu_without_kernels_is_done_without(unmade, monkeypatch):
 
 def test_system_without_posix_threads_is_done_without(unmade, monkeypatch):
     monkeypatch.setattr(kernels.os, "name", "nt")
-    assert kernels.product(*ANSWERED["matrices"]) is None
-    assert kernels.failures == {"matmul": "NotImplementedError: the thread pool is made of POSIX threads"}
+    assert kernels.elementwise("sigmoid", floats(200, 200)) is None
+    assert kernels.failures == {"sigmoid": "NotImplementedError: the thread pool is made of POSIX threads"}
 
 
 class Features(dict):
@@ -115,17 +81,16 @@ class Features(dict):
 
 
 @pytest.mark.parametrize(
-    "names, lanes, tile",
+    "names, lanes",
     [
-        (["avx512f", "avx512vl", "avx512dq", "avx2", "fma"], 16, (14, 32)),
-        (["avx512f", "avx2", "fma"], 8, (6, 16)),
-        (["avx2"], 0, (0, 0)),
-        (["neon"], 0, (0, 0)),
+        (["avx512f", "avx512vl", "avx512dq", "avx2", "fma"], 16),
+        (["avx512f", "avx2", "fma"], 8),
+        (["avx2"], 0),
+        (["neon"], 0),
     ],
 )
-def test_target_follows_the_features(names, lanes, tile):
-    target = emitter.target_for("cpu", Features(dict.fromkeys(names, True)))
-    assert (target.lanes, target.tile) == (lanes, tile)
+def test_target_follows_the_features(names, lanes):
+    assert emitter.target_for("cpu", Features(dict.fromkeys(names, True))).lanes == lanes
 
 
 def test_assembly_holds_the_vectors(target):
@@ -140,11 +105,11 @@ sys.modules["llvmlite"] = None
 import numpy as np
 from eagerly import kernels, ops
 x = np.ones((300, 300), np.float32)
-assert float(ops.matmul(x, x)[0, 0]) == 300 and ops.sigmoid(x).shape == (300, 300)
+assert ops.sigmoid(x).shape == ops.exp(x).shape == (300, 300)
 print(sorted(kernels.failures))
 """
 
 
 def test_without_llvmlite_compositions_run():
     done = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, timeout=120)
-    assert (done.stdout, done.stderr) == ("['matmul', 'sigmoid']\n", "")
+    assert (done.stdout, done.stderr) == ("['exp', 'sigmoid']\n", "")

@@ -33,7 +33,7 @@ class BaseAttention(Layer):
 
     def scores(self, query: Any, key: Any) -> Any:
         """How well each key answers each query: [batch, queries, keys]."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: expected a scores() of its own.")
 
     def call(
         self,

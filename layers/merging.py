@@ -69,7 +69,7 @@ class BaseMerge(Layer):
 
     def merge(self, inputs: list[Any], masks: list[Any]) -> Any:
         """One tensor from tensors of equal rank, and a mask for each, or None."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: expected a merge() of its own.")
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
         inputs = _list_of(self, inputs, self.count)

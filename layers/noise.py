@@ -28,7 +28,7 @@ class BaseNoise(Layer):
 
     def noisy(self, inputs: Any) -> Any:
         """The inputs with noise."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: expected a noisy() of its own.")
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         return self.noisy(inputs) if training and self.strength else inputs

@@ -17,6 +17,7 @@ from .. import dimensions, dtypes
 from ..primitive import cast, primitive
 from ..tensor import AbstractTensor, TensorLike
 from . import elementwise
+from .special import QUANTILE_CENTER, QUANTILE_TAIL
 
 _MASK = np.uint64(0xFFFFFFFF)
 _SHIFT = np.uint64(32)
@@ -82,21 +83,6 @@ def normal_from(bits: Any, dtype: Any) -> Any:
     return cast(radius * elementwise.cos(unit[1] * (2 * math.pi)), dtype=dtypes.dtype(dtype))
 
 
-# Wichura 1988, algorithm AS 241 (PPND16), central region and near tail: numerators and denominators, highest first.
-_CENTER = (
-    (2509.0809287301226727, 33430.575583588128105, 67265.770927008700853, 45921.953931549871457,
-     13731.693765509461125, 1971.5909503065514427, 133.14166789178437745, 3.3871328727963666080),
-    (5226.4952788528545610, 28729.085735721942674, 39307.895800092710610, 21213.794301586595867,
-     5394.1960214247511077, 687.18700749205790830, 42.313330701600911252, 1.0),
-)  # fmt: skip
-_TAIL = (
-    (7.74545014278341407640e-4, 0.0227238449892691845833, 0.241780725177450611770, 1.27045825245236838258,
-     3.64784832476320460504, 5.76949722146069140550, 4.63033784615654529590, 1.42343711074968357734),
-    (1.05075007164441684324e-9, 5.47593808499534494600e-4, 0.0151986665636164571966, 0.148103976427480074590,
-     0.689767334985100004550, 1.67638483018380384940, 2.05319162663775882187, 1.0),
-)  # fmt: skip
-
-
 def _ratio(coefficients: tuple[tuple[float, ...], tuple[float, ...]], x: Any) -> Any:
     top, bottom = coefficients[0][0], coefficients[1][0]
     for a, b in zip(coefficients[0][1:], coefficients[1][1:], strict=True):
@@ -107,9 +93,9 @@ def _ratio(coefficients: tuple[tuple[float, ...], tuple[float, ...]], x: Any) ->
 def normal_quantile(p: Any) -> Any:
     """The x below which a normal value lies with probability p, for p in [1e-7, 1 - 1e-7] (AS 241)."""
     q = p - 0.5
-    center = q * _ratio(_CENTER, q * q * -1.0 + 0.180625)
+    center = q * _ratio(QUANTILE_CENTER, q * q * -1.0 + 0.180625)
     r = elementwise.sqrt(-elementwise.log(elementwise.minimum(p, p * -1.0 + 1.0)))
-    tail = _ratio(_TAIL, r - 1.6) * elementwise.sign(q)
+    tail = _ratio(QUANTILE_TAIL, r - 1.6) * elementwise.sign(q)
     return elementwise.where(elementwise.absolute(q) <= 0.425, center, tail)
 
 

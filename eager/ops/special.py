@@ -48,13 +48,13 @@ _FAR = (
 _FAR_END = 30.0  # erfc is 0 in float64 from 27.3 on
 
 # Wichura 1988, algorithm AS 241 (PPND16): center, near tail and far tail of the normal quantile, highest power first.
-_CENTER = (
+QUANTILE_CENTER = (
     (2509.0809287301226727, 33430.575583588128105, 67265.770927008700853, 45921.953931549871457,
      13731.693765509461125, 1971.5909503065514427, 133.14166789178437745, 3.3871328727963666080),
     (5226.4952788528545610, 28729.085735721942674, 39307.895800092710610, 21213.794301586595867,
      5394.1960214247511077, 687.18700749205790830, 42.313330701600911252, 1.0),
 )  # fmt: skip
-_TAIL = (
+QUANTILE_TAIL = (
     (7.74545014278341407640e-4, 0.0227238449892691845833, 0.241780725177450611770, 1.27045825245236838258,
      3.64784832476320460504, 5.76949722146069140550, 4.63033784615654529590, 1.42343711074968357734),
     (1.05075007164441684324e-9, 5.47593808499534494600e-4, 0.0151986665636164571966, 0.148103976427480074590,
@@ -149,11 +149,11 @@ erfc.defvjp(lambda g, y, x: -g * _bell(x))
 def _erfinv(x: Array) -> Array:
     """The normal quantile of (1 + x) / 2, divided by √2."""
     half = x / 2
-    y = half * _ratio(_CENTER, 0.180625 - half * half)
+    y = half * _ratio(QUANTILE_CENTER, 0.180625 - half * half)
     outer = np.flatnonzero(~(np.absolute(x) <= 0.85))
     a = np.absolute(x[outer])
     r = np.sqrt(-np.log((1 - a) / 2))
-    tail = np.where(r <= 5, _ratio(_TAIL, r - 1.6), _ratio(_FAR_TAIL, r - 5))
+    tail = np.where(r <= 5, _ratio(QUANTILE_TAIL, r - 1.6), _ratio(_FAR_TAIL, r - 5))
     y[outer] = np.copysign(np.where(a == 1, np.inf, tail), x[outer])
     return y / math.sqrt(2)
 

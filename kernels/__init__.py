@@ -20,6 +20,8 @@ _FLOAT32 = np.dtype(np.float32)
 _WORTHWHILE = {"exp": 65536, "sigmoid": 16384, "erf": 16384}
 
 failures: dict[str, str] = {}  # why each kernel that could not be made was not
+MOST_LAUNCHES = 4096  # kept; each takes less than a kilobyte
+_launches: dict[tuple[Any, ...], Any] = {}
 _ready: dict[str, Callable[..., Array] | None] = {}
 
 
@@ -33,14 +35,45 @@ def elementwise(name: str, x: Any) -> Array | None:
     return None if kernel is None else kernel(x)
 
 
+def launch(name: str, *key: Any) -> Any:
+    """`launch(*key)` of the module of that name here, made once; None where there is no kernel to be had.
+
+    Args:
+      name: the module.
+      key: what its driver makes a kernel for: sizes, strides, options. A driver that has none for it returns None.
+    """
+    whole = (name, key)
+    try:
+        return _launches[whole]
+    except KeyError:
+        pass
+    if name in failures:
+        return None
+    if len(_launches) >= MOST_LAUNCHES:
+        _launches.clear()
+    made: Any = None
+    try:
+        _check_host()
+        made = importlib.import_module(f".{name}", __name__).launch(*key)
+    except Exception as error:  # whatever a compiler may say, the composition means the same
+        failures[name] = f"{type(error).__name__}: {error}"
+    _launches[whole] = made
+    return made
+
+
+def _check_host() -> None:
+    """Raises what keeps this machine from having kernels."""
+    if os.name != "posix":
+        raise NotImplementedError("the thread pool is made of POSIX threads")
+    if not importlib.import_module(".emitter", __name__).host().lanes:
+        raise NotImplementedError("no kernels are made for this CPU")
+    importlib.import_module(".pool", __name__).pool()
+
+
 def _make(name: str, make: Callable[[str], Callable[..., Array]]) -> Callable[..., Array] | None:
     """A kernel ready to be called, or None and a line in `failures`."""
     try:
-        if os.name != "posix":
-            raise NotImplementedError("the thread pool is made of POSIX threads")
-        if not importlib.import_module(".emitter", __name__).host().lanes:
-            raise NotImplementedError("no kernels are made for this CPU")
-        importlib.import_module(".pool", __name__).pool()
+        _check_host()
         _ready[name] = make(name)
     except Exception as error:  # whatever a compiler may say, the composition means the same
         failures[name] = f"{type(error).__name__}: {error}"

@@ -25,11 +25,13 @@ class Target:
     """What code is made for.
 
     lanes: floats in a vector; 0 where no kernel is made.
+    tile: rows and columns of C that a matrix product keeps in registers.
     """
 
     cpu: str
     features: str
     lanes: int
+    tile: tuple[int, int]
 
     @property
     def key(self) -> str:
@@ -42,12 +44,12 @@ class Target:
 def target_for(cpu: str, features: Any) -> Target:
     """The target for a CPU by the features that LLVM reports of it."""
     if all(features.get(name) for name in ("avx512f", "avx512vl", "avx512dq", "fma")):
-        lanes = 16
+        lanes, tile = 16, (14, 32)
     elif features.get("avx2") and features.get("fma"):
-        lanes = 8
+        lanes, tile = 8, (6, 16)
     else:
-        lanes = 0
-    return Target(cpu, features.flatten() if lanes else "", lanes)
+        lanes, tile = 0, (0, 0)
+    return Target(cpu, features.flatten() if lanes else "", lanes, tile)
 
 
 @functools.cache

@@ -2,7 +2,7 @@
 
 import pytest
 
-from eagerly.kernels import emitter, pool
+from eagerly.kernels import emitter, gemm, pool
 
 
 @pytest.fixture(params=["host", "avx2"])
@@ -13,9 +13,11 @@ def target(request, monkeypatch, tmp_path):
         chosen = emitter.host()
         assert chosen.lanes, "these tests need a CPU with AVX2 or AVX-512"
     else:
-        chosen = emitter.Target("haswell", "+avx2,+fma", 8)
+        chosen = emitter.Target("haswell", "+avx2,+fma", 8, (6, 16))
     monkeypatch.setattr(emitter, "host", lambda: chosen)
-    return chosen
+    gemm.code.cache_clear()
+    yield chosen
+    gemm.code.cache_clear()
 
 
 @pytest.fixture

@@ -69,6 +69,7 @@ class Primitive(Generic[P]):
         self.rules: tuple[Rule | None, ...] = ()
         self.rule_for_all: Rule | None = None
         self.row_rule: Rule | None = None
+        self.kernel_rule: Rule | None = None
         self.differentiable: bool | None = None
         if self.name in REGISTRY:
             raise ValueError(f"Primitive {self.name!r} is defined twice.")
@@ -93,6 +94,14 @@ class Primitive(Generic[P]):
         It gives IndexedSlices for that and None for the others, or None where the gradient is not row-sparse.
         """
         self.row_rule = rule
+
+    def defkernel(self, rule: Rule) -> None:
+        """The rule `(*inputs, **params)` for a compiled graph: the Launch that computes it, None if there is no kernel.
+
+        The inputs are abstract tensors of known sizes, or arrays, and Python numbers, which are no operands. The
+        launch takes the outputs, residuals among them, then the inputs, all C-contiguous.
+        """
+        self.kernel_rule = rule
 
     def __call__(self, *args: P.args, **params: P.kwargs) -> Any:
         """Runs the operation on tensors, Variables, arrays and Python numbers; told to the active recorders."""

@@ -23,6 +23,7 @@ class Context(threading.local):
     scope: the layers being called or built, outermost first; their names make a path.
     run: how a single operation runs, function and arguments: without NumPy's floating-point warnings.
     journal: the layers that the running first call has built, with what they were before; None outside of one.
+    tracing: what traces the running function into a graph; None outside of one.
     lines: whether tapes note the user's line of each operation.
     backward: the operation whose gradient is being computed, and where it ran; kept only while recorders listen.
     rollbacks: the blocks, innermost last, that give Variables back what they were if they raise.
@@ -37,6 +38,7 @@ class Context(threading.local):
         silent.run(np.seterr, all="ignore")
         self.run: Callable[..., Any] = silent.run
         self.symbolic_call = False
+        self.tracing: Any = None
         self.journal: list[Any] | None = None
         self.rollbacks: tuple[Any, ...] = ()
         self.lines = False

@@ -19,6 +19,7 @@ import numpy as np
 
 from . import dimensions, dtypes
 from .configurable import Configurable
+from .context import context
 from .errors import describe
 from .ops import arrays, creation, draws, elementwise, sampling
 from .ops.rules import normalize_axis
@@ -143,7 +144,8 @@ def _state(seed: Any, sizes: Sequence[Any], *parameters: Any) -> Any:
         state = wrap(np.array([derive_key(int(seed), "seed"), 0], np.uint64))
     else:
         raise ValueError(f"seed: expected an integer, a SeedGenerator or None, got {describe(seed)}.")
-    if not dimensions.known(sizes) or any(isinstance(x, AbstractTensor) for x in parameters):
+    symbolic = not dimensions.known(sizes) or any(isinstance(x, AbstractTensor) for x in parameters)
+    if symbolic and context.tracing is None:
         return AbstractTensor((2,), np.dtype(np.uint64))
     return state
 

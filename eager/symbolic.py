@@ -45,10 +45,10 @@ def symbols(structure: Any) -> list[AbstractTensor]:
 def call(operation: Callable[..., Any], run: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The result of `run(*args, **kwargs)` on symbols, kept as a node of `operation`.
 
-    Nothing inside is recorded by a tape, makes nodes of its own or assigns Variables. Inside another such call this
-    only runs.
+    Nothing inside is recorded by a tape, makes nodes of its own or assigns Variables. Inside another such call, or a
+    function that is traced, this only runs.
     """
-    if context.symbolic_call:
+    if context.symbolic_call or context.tracing is not None:
         return run(*args, **kwargs)
     with scoped(recorders=(), symbolic_call=True):
         outputs = run(*args, **kwargs)

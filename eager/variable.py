@@ -87,7 +87,7 @@ class Variable(Operand):
     def read(self) -> Tensor:
         """The Tensor an operation sees, after telling the recorders."""
         value = self._value
-        for recorder in reversed(context.recorders):
+        for recorder in context.recorders:
             value = recorder.read(self, value)
         return value
 
@@ -106,6 +106,9 @@ class Variable(Operand):
         """
         if context.symbolic_call:
             return wrap(self._value._array)
+        if context.tracing is not None:
+            traced: Tensor = context.tracing.assign_symbol(self, value)
+            return traced
         held = self._value._array
         if type(value) is Tensor and value._array.dtype == held.dtype:
             array = value._array
@@ -128,11 +131,15 @@ class Variable(Operand):
         This reads, adds and assigns: an assignment in another thread in between is lost. Hold a lock of your own
         where several threads update one Variable.
         """
-        return self.assign(elementwise.add(self._value, _operand(value)))
+        return self.assign(elementwise.add(self._now(), _operand(value)))
 
     def assign_sub(self, value: TensorLike) -> Tensor:
         """Subtracts from the value; threads are as for `assign_add`."""
-        return self.assign(elementwise.subtract(self._value, _operand(value)))
+        return self.assign(elementwise.subtract(self._now(), _operand(value)))
+
+    def _now(self) -> Tensor:
+        """The value, of which no tape is told."""
+        return self._value if context.tracing is None else context.tracing.read(self, self._value)
 
     def assign_rows(self, rows: np.ndarray[Any, Any], values: TensorLike) -> None:
         """Replaces some rows, without a copy of the others where nobody else can see them.

@@ -61,6 +61,38 @@ def launch(name: str, *key: Any) -> Any:
     return made
 
 
+SLAB = 16384  # elements in a task of a loop
+LONGEST_KEPT = 4096  # columns of a row whose intermediate results a loop keeps from pass to pass
+
+
+def supported(name: str, dtype: str) -> bool:
+    """Whether loops have an elementwise operation for a dtype."""
+    key = (name, dtype)
+    if key not in _supported:
+        try:
+            _check_host()
+            _supported[key] = importlib.import_module(".lanes", __name__).supports(name, dtype)
+        except Exception as error:
+            failures["loops"] = f"{type(error).__name__}: {error}"
+            _supported[key] = False
+    return _supported[key]
+
+
+_supported: dict[tuple[str, str], bool] = {}
+
+
+def executor() -> tuple[int, Any]:
+    """The pool's address, and the native loop `execute(pool, table, count)` over launches."""
+    module = importlib.import_module(".launches", __name__)
+    return importlib.import_module(".pool", __name__).pool().address, module.execute()
+
+
+def address_of(array: Array) -> int:
+    """The address of an array's first element."""
+    address: int = importlib.import_module(".launches", __name__).address_of(array)
+    return address
+
+
 def _check_host() -> None:
     """Raises what keeps this machine from having kernels."""
     if os.name != "posix":

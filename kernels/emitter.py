@@ -153,6 +153,12 @@ class Emitter:
             self.build.store(initial, slot)
         return slot
 
+    def array(self, kind: Any, count: int) -> Any:
+        """Local memory for so many elements."""
+        slot = self.variable(ir.ArrayType(kind, count))
+        slot.type = POINTER
+        return slot
+
     def integer(self, value: int) -> Any:
         """An int64."""
         return ir.Constant(I64, value)

@@ -53,7 +53,7 @@ def _building(build: Callable[..., None]) -> Callable[..., None]:
             return
         with all_or_nothing(self):
             try:
-                with scoped(scope=_with(self), recorders=(), symbolic_call=False):
+                with scoped(scope=_with(self), recorders=(), symbolic_call=False, tracing=None):
                     build(self, *args, **kwargs)
             except Exception as error:
                 error.add_note(f"In the build of {self._title()} ({self.path}).")
@@ -358,7 +358,7 @@ class Layer(Trackable, Configurable):
                 )
             first = _as_tensors(first)
             args = (first, *args[1:])
-        if context.symbolic_call or not (
+        if context.symbolic_call or context.tracing is not None or not (
             type(first) is AbstractTensor
             or (type(first) is not Tensor or len(args) > 1 or kwargs)
             and symbolic.symbols((args, kwargs))

@@ -9,6 +9,7 @@ addresses are set once. Its code may write to its block, which belongs to one ru
 from __future__ import annotations
 
 import ctypes
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from . import emitter
+from .cache import compiled
 from .emitter import I64, POINTER, Emitter
 from .pool import RUN, pool
 
@@ -90,3 +92,19 @@ def emit_kernel(module: Any, stages: Sequence[tuple[str, Callable[[Emitter, Any]
         address = emit.build.ptrtoint(module.globals[task], I64)
         emit.call_address(emit.field(state, RUN), emitter.VOID, state, address, block, count(emit, block))
     emit.finish()
+
+
+@functools.cache
+def execute() -> Any:
+    """`execute(pool, table, count)`: runs the kernels of a table, each told by its address and its block's."""
+    module = emitter.new_module("execute")
+    emit = Emitter(module, "execute", [POINTER, POINTER, I64], aliases=True)
+    state, table, count = emit.args
+    with emit.loop(emit.integer(0), count) as number:
+        entry = emit.build.mul(number, emit.integer(2))
+        address = emit.build.load(emit.at(table, entry, I64), typ=I64)
+        block = emit.build.load(emit.at(table, emit.build.add(entry, emit.integer(1)), I64), typ=POINTER)
+        emit.call_address(address, emitter.VOID, state, block)
+    emit.finish()
+    (address,) = compiled(module, ("execute",))
+    return ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)(address)

@@ -1,0 +1,1 @@
+"""Compiled graphs: a function's operations, traced once, run natively."""

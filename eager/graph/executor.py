@@ -1,0 +1,272 @@
+"""The executor: tasks in one block of memory, run by a native loop.
+
+All blocks of parameters stand in one array, intermediate results in one arena whose parts are taken again when nobody
+needs them any more. Addresses in the arena are set once; those of inputs, Variables and results are set in each run.
+Maximal sequences of launches are segments of one native call each; what has no kernel is called between them.
+
+A result gets memory of its own, which it takes along. A Variable whose value nobody else can see is updated where it
+is, if only its own update still reads it and no Python runs after, which could raise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import kernels
+from ..context import context
+from ..ownership import is_sole_owner, may_write
+from ..tensor import AbstractTensor, Tensor, wrap
+from ..variable import Variable
+from . import views
+from .fusion import Fused, fuse
+from .graph import Graph
+from .lowering import Task, lower
+from .views import View
+
+ALIGNMENT = 64
+Array = np.ndarray[Any, Any]
+
+
+class Plan:
+    """A graph of known sizes, ready to run; one run at a time."""
+
+    def __init__(self, graph: Graph):
+        self.graph = graph
+        fused = fuse(graph)
+        self.tasks = lower(graph, fused)
+        self.arena = _Arena(graph, fused, self.tasks)
+        self._lay_out(graph, fused)
+
+    # --- making
+
+    def _lay_out(self, graph: Graph, fused: Fused) -> None:
+        arena = self.arena
+        self.memory = np.empty(arena.size + ALIGNMENT, np.uint8)
+        self.start = -(-self.memory.ctypes.data // ALIGNMENT) * ALIGNMENT
+        self.sources = {id(x): place for place, x in enumerate([*graph.inputs, *(v for _, v in graph.variables)])}
+        self.results: list[Any] = []  # bases that get memory of their own
+        for x in graph.results():
+            base = fused.view(x).base
+            if id(base) in arena.made and not any(base is other for other in self.results):
+                self.results.append(base)
+        first = len(self.sources)
+        self.sources |= {id(base): first + place for place, base in enumerate(self.results)}
+        self.constants: list[Array] = []
+        words: list[int] = []
+        table: list[int] = []
+        self.segments: list[tuple[int, int] | Task] = []
+        patches: list[tuple[int, int, int]] = []
+        for task in self.tasks:
+            if task.launch is None:
+                self.segments.append(task)
+                continue
+            block = len(words)
+            operands = [*(views.whole(y) for y in task.outputs), *task.inputs]
+            assert len(operands) == task.launch.operands, f"{task}: {len(operands)} operands"
+            for view in operands:
+                words.append(self._address(view, len(words), patches))
+            words.append(self.start + arena.scratch[id(task)] if task.launch.scratch else 0)
+            words += task.launch.words
+            if self.segments and isinstance(self.segments[-1], tuple):
+                self.segments[-1] = (self.segments[-1][0], self.segments[-1][1] + 1)
+            else:
+                self.segments.append((len(table) // 2, 1))
+            table += [task.launch.address, block]
+        self.blocks = np.array(words, np.int64)
+        self.table = np.array(table, np.int64)
+        self.table[1::2] = self.table[1::2] * 8 + self.blocks.ctypes.data
+        self.places = np.array([place for place, _, _ in patches], np.int64)
+        self.of = np.array([source for _, source, _ in patches], np.int64)
+        self.offsets = np.array([offset for _, _, offset in patches], np.int64)
+        self.addresses = np.zeros(len(self.sources), np.int64)
+        self.outputs = [self._taker(fused.view(x)) for x in graph.outputs]
+        self.updates = [(variable, self._taker(fused.view(x))) for variable, x in graph.updates]
+        self._find_in_place(graph, fused)
+        self.native = bool(self.tasks) and all(isinstance(segment, tuple) for segment in self.segments)
+        self.fused = fused
+
+    def _address(self, view: View, word: int, patches: list[tuple[int, int, int]]) -> int:
+        """The address of an operand, or 0 and a note to set it in each run."""
+        base = view.base
+        distance = view.offset * base.dtype.itemsize
+        if isinstance(base, Tensor):
+            self.constants.append(base._array)
+            return base._array.ctypes.data + distance
+        if id(base) in self.sources:
+            patches.append((word, self.sources[id(base)], distance))
+            return 0
+        return self.start + self.arena.places[id(base)] + distance
+
+    def _taker(self, view: View) -> Any:
+        """How a result is taken: from which source, and in which shape; constants are themselves."""
+        if isinstance(view.base, Tensor):
+            return view.base, view.shape
+        return self.sources[id(view.base)], view.shape
+
+    def _find_in_place(self, graph: Graph, fused: Fused) -> None:
+        """The Variables that may be updated where they are: pairs of sources, by Variable."""
+        self.in_place: dict[int, tuple[int, int]] = {}
+        last_python = max((i for i, task in enumerate(self.tasks) if task.launch is None), default=-1)
+        reads: dict[int, list[int]] = {}
+        makers: dict[int, int] = {}
+        for number, task in enumerate(self.tasks):
+            for view in task.inputs:
+                reads.setdefault(id(view.base), []).append(number)
+            makers.update((id(y), number) for y in task.outputs)
+        values = {id(variable): value for variable, value in graph.variables}
+        bases = [id(fused.view(x).base) for x in graph.results()]
+        for variable, x in graph.updates:
+            value = values.get(id(variable))
+            new = fused.view(x)
+            maker = makers.get(id(new.base), -1)
+            if value is None or maker <= last_python or not self.tasks[maker].in_place:
+                continue
+            alone = bases.count(id(new.base)) == 1 and id(value) not in bases and new.is_whole
+            before = [n for n in reads.get(id(value), []) if n > maker]
+            alike = all(v.is_whole for v in self.tasks[maker].inputs if v.base is value)
+            if alone and not before and alike:
+                self.in_place[id(variable)] = (self.sources[id(value)], self.sources[id(new.base)])
+
+    # --- running
+
+    def run(self, inputs: Sequence[Array]) -> list[Tensor]:
+        """The outputs for inputs, C-contiguous arrays of the graph's sizes; Variables get their new values."""
+        graph, addresses = self.graph, self.addresses
+        arrays: list[Any] = [*inputs]
+        for variable, _ in graph.variables:
+            arrays.append(variable._value._array)
+        for base in self.results:
+            arrays.append(None)
+        stay = set()
+        for variable, _ in graph.updates:
+            pair = self.in_place.get(id(variable))
+            if pair is None or not is_sole_owner(variable, "_value"):
+                continue
+            arrays[pair[0]] = None
+            if may_write(variable._value, "_array"):
+                arrays[pair[1]] = variable._value._array
+                stay.add(id(variable))
+            arrays[pair[0]] = variable._value._array
+        first = len(arrays) - len(self.results)
+        for place, base in enumerate(self.results, first):
+            if arrays[place] is None:
+                arrays[place] = np.empty(views.shape_of(base), base.dtype)
+        if len(self.places):
+            addresses[:] = [kernels.address_of(array) for array in arrays]
+            self.blocks[self.places] = addresses[self.of] + self.offsets
+        pool, execute = kernels.executor() if self.table.size else (0, None)
+        for segment in self.segments:
+            if isinstance(segment, tuple):
+                execute(pool, self.table.ctypes.data + 16 * segment[0], segment[1])
+            else:
+                self._call(segment, arrays)
+        new = [(variable, self._take(taker, arrays)) for variable, taker in self.updates if id(variable) not in stay]
+        outputs = [self._take(taker, arrays) for taker in self.outputs]
+        for variable, tensor in new:
+            variable._value = tensor
+        return outputs
+
+    def _take(self, taker: Any, arrays: list[Any]) -> Tensor:
+        source, shape = taker
+        if isinstance(source, Tensor):
+            return wrap(np.array(source._array))
+        array = arrays[source]
+        if source < len(arrays) - len(self.results):
+            array = array.copy()  # an input, or what a Variable was
+        return wrap(array if array.shape == shape else array.reshape(shape))
+
+    def _call(self, task: Task, arrays: list[Any]) -> None:
+        """Runs an operation that has no kernel."""
+        node = task.node
+        assert node is not None
+        found = iter(task.inputs)
+        given = [
+            self._array(next(found), arrays) if isinstance(x, (AbstractTensor, Tensor)) else x for x in node.inputs
+        ]
+        results = context.run(node.primitive.implementation, *given, **node.params)
+        results = results if type(results) is tuple else (results,)
+        for y, result in zip(task.outputs, results, strict=True):
+            self._array(views.whole(y), arrays)[...] = result
+
+    def _array(self, view: View, arrays: list[Any]) -> Array:
+        """A view as an array."""
+        base = view.base
+        size, dtype = views.size_of(base), base.dtype
+        if isinstance(base, Tensor):
+            whole = base._array
+            return whole if view.shape == whole.shape and view.is_whole else _strided(whole, view)
+        if id(base) in self.sources:
+            whole = arrays[self.sources[id(base)]]
+        elif id(base) in self.arena.places:
+            at = self.start - self.memory.ctypes.data + self.arena.places[id(base)]
+            whole = self.memory[at : at + size * dtype.itemsize].view(dtype)
+        else:
+            return np.empty(view.shape, dtype)  # nobody needs it
+        return _strided(whole, view)
+
+
+def _strided(whole: Array, view: View) -> Array:
+    flat = whole.reshape(-1)
+    strides = [stride * whole.itemsize for stride in view.strides]
+    return np.lib.stride_tricks.as_strided(flat[view.offset :], view.shape, strides)
+
+
+class _Arena:
+    """Places in one block of memory for what is made and needed within a run."""
+
+    def __init__(self, graph: Graph, fused: Fused, tasks: list[Task]):
+        self.made = {id(y) for task in tasks for y in task.outputs}
+        own = {id(fused.view(x).base) for x in graph.results()}
+        last: dict[int, int] = {}
+        for number, task in enumerate(tasks):
+            for view in task.inputs:
+                last[id(view.base)] = number
+        self.places: dict[int, int] = {}
+        self.scratch: dict[int, int] = {}
+        self.size = 0
+        free: list[tuple[int, int]] = []
+        until: dict[int, list[tuple[int, int]]] = {}  # parts by the task that needs them last
+        for number, task in enumerate(tasks):
+            for y in task.outputs:
+                if id(y) not in own:
+                    part = self._take(free, views.size_of(y) * y.dtype.itemsize)
+                    self.places[id(y)] = part[0]
+                    until.setdefault(last.get(id(y), number), []).append(part)
+            if task.launch is not None and task.launch.scratch:
+                part = self._take(free, task.launch.scratch)
+                self.scratch[id(task)] = part[0]
+                _give(free, *part)
+            for part in until.pop(number, []):
+                _give(free, *part)
+
+    def _take(self, free: list[tuple[int, int]], size: int) -> tuple[int, int]:
+        """A free place, the smallest that is large enough, or a new one at the end."""
+        size = -(-max(size, 1) // ALIGNMENT) * ALIGNMENT
+        fitting = [part for part in free if part[1] >= size]
+        if not fitting:
+            place = self.size
+            if free and free[-1][0] + free[-1][1] == self.size:
+                place = free.pop()[0]
+            self.size = place + size
+            return place, size
+        part = min(fitting, key=lambda part: part[1])
+        free.remove(part)
+        if part[1] > size:
+            _give(free, part[0] + size, part[1] - size)
+        return part[0], size
+
+
+def _give(free: list[tuple[int, int]], place: int, size: int) -> None:
+    """Puts a part back, as one with its neighbors."""
+    free.append((place, size))
+    free.sort()
+    merged: list[tuple[int, int]] = []
+    for start, length in free:
+        if merged and merged[-1][0] + merged[-1][1] == start:
+            merged[-1] = (merged[-1][0], merged[-1][1] + length)
+        else:
+            merged.append((start, length))
+    free[:] = merged

@@ -1,0 +1,435 @@
+"""Fusion: a graph as steps, of which each runs as one kernel or as one call from Python.
+
+Elementwise operations and reductions join the step that makes an operand of theirs, if the element that they need is
+the one at hand there: at the same place of a linear index, or one for the whole row. A step never waits for a step that
+waits for it. What only moves indices becomes a view of its operand and no step at all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..kernels import supported
+from ..ops import elementwise, reductions
+from ..ops.rules import normalize_axes
+from ..primitive import cast
+from ..tensor import AbstractTensor, Tensor
+from . import views
+from .graph import Graph, Node
+from .views import View, broadcast, pattern, shape_of, whole
+
+MOST_NODES = 64  # in a kernel, whose compilation takes longer the more there are
+REDUCTIONS = frozenset(("sum", "max", "min", "any", "all", "argmax", "argmin"))
+# Whole reductions of more elements go in two stages, so that threads share them.
+LARGE = 1 << 16
+
+
+@dataclass(eq=False)
+class Step:
+    """Operations that run together.
+
+    kind: "flat", "rows" or "columns" for a loop; "call" for one operation by its kernel or from Python.
+    total: the elements that a loop goes through: outer · rows · columns.
+    roles: for the values made, by identity, whether they are there for each element ("f") or each row ("r").
+    """
+
+    kind: str
+    nodes: list[tuple[int, Node]]
+    total: int = 0
+    outer: int = 1
+    rows: int = 1
+    columns: int = 1
+    roles: dict[int, str] = field(default_factory=dict)
+    bits: int = 0
+    reach: int = 0
+
+    @property
+    def order(self) -> int:
+        """The place of its last operation in the graph."""
+        return self.nodes[-1][0]
+
+
+@dataclass(eq=False)
+class Fused:
+    """The steps of a graph, in an order in which they can run, and the view that each value is."""
+
+    steps: list[Step]
+    views: dict[int, View]
+
+    def view(self, x: Any) -> View:
+        """Where a value or constant is."""
+        return self.views.get(id(x)) or whole(x)
+
+
+def fuse(graph: Graph) -> Fused:
+    """The steps of a graph of known sizes."""
+    fusion = _Fusion()
+    number = 0
+    for node in graph.nodes:
+        for part in _parts(node):
+            fusion.add(number, part)
+            number += 1
+    for result in graph.results():
+        view = fusion.view(result)
+        if not view.is_whole and not isinstance(view.base, Tensor):
+            number += 1
+            fusion.copy(number, result)
+    return Fused(_ordered(fusion.steps), fusion.views)
+
+
+def _ordered(steps: list[Step]) -> list[Step]:
+    """Steps after what they wait for, else in the order of their operations."""
+    waiting = sorted(steps, key=lambda step: step.order)
+    done = 0
+    ordered = []
+    everything = 0
+    for step in steps:
+        everything |= step.bits
+    while waiting:
+        step = next(step for step in waiting if not step.reach & everything & ~done & ~step.bits)
+        waiting.remove(step)
+        ordered.append(step)
+        done |= step.bits
+    return ordered
+
+
+class _Fusion:
+    """The steps so far."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self.views: dict[int, View] = {}
+        self.makers: dict[int, Step] = {}  # of bases, by identity
+        self.count = 0
+        self.keep: list[Any] = []  # what identities are of
+
+    def view(self, x: Any) -> View:
+        return self.views.get(id(x)) or whole(x)
+
+    def maker(self, x: Any) -> Step | None:
+        return self.makers.get(id(self.view(x).base))
+
+    def add(self, number: int, node: Node) -> None:
+        """Finds the place of an operation."""
+        self.keep.append(node)
+        if node.primitive.name in views.NAMES and isinstance(node.inputs[0], AbstractTensor):
+            view = views.moved(self.view(node.inputs[0]), node)
+            if view is not None:
+                self.views[id(node.outputs[0])] = view
+                return
+            if node.primitive.name == "reshape":
+                copy = self.copy(number, node.inputs[0])
+                again = views.moved(self.view(copy), node)
+                assert again is not None
+                self.views[id(node.outputs[0])] = again
+                return
+        if is_elementwise(node):
+            self.add_elementwise(number, node)
+        elif is_reduction(node):
+            self.add_reduction(number, node)
+        else:
+            self.new(Step("call", [(number, node)]))
+
+    def copy(self, number: int, x: Any) -> Any:
+        """Makes a value contiguous in memory of its own; gives the copy, which stands for it from now on."""
+        view = self.view(x)
+        twin = AbstractTensor(view.shape, x.dtype)
+        node = Node(elementwise.identity, (x,), {}, (twin,))
+        self.keep.append(node)
+        step = Step("flat", [(number, node)], total=view.size, rows=1, columns=view.size)
+        step.roles[id(twin)] = "f"
+        self.new(step)
+        self.views[id(x)] = View(twin, view.shape, views.contiguous(view.shape))
+        return twin
+
+    def new(self, step: Step) -> Step:
+        step.bits = 1 << self.count
+        self.count += 1
+        self.steps.append(step)
+        for _, node in step.nodes:
+            for y in node.outputs:
+                self.makers[id(y)] = step
+            self.wait(step, node)
+        return step
+
+    def wait(self, step: Step, node: Node) -> None:
+        """The step waits for what makes the node's operands, and so does whoever waits for it."""
+        reach = step.reach
+        for x in node.values():
+            maker = self.maker(x)
+            if maker is not None and maker is not step:
+                reach |= maker.reach | maker.bits
+        if reach != step.reach:
+            step.reach = reach
+            for other in self.steps:
+                if other.reach & step.bits:
+                    other.reach |= reach
+
+    def may_join(self, step: Step, node: Node) -> bool:
+        """Whether no operand waits for the step from outside of it."""
+        if len(step.nodes) >= MOST_NODES:
+            return False
+        makers = (self.maker(x) for x in node.values())
+        return not any(m is not None and m is not step and m.reach & step.bits for m in makers)
+
+    def join(self, step: Step, number: int, node: Node, role: str) -> None:
+        step.nodes.append((number, node))
+        for y in node.outputs:
+            step.roles[id(y)] = role
+            self.makers[id(y)] = step
+        self.wait(step, node)
+
+    def candidates(self, node: Node) -> list[Step]:
+        """The loops that make operands."""
+        makers = [self.maker(x) for x in node.values()]
+        return list(dict.fromkeys(m for m in reversed(makers) if m is not None and m.kind != "call"))
+
+    # --- elementwise
+
+    def add_elementwise(self, number: int, node: Node) -> None:
+        shape = shape_of(node.outputs[0])
+        total = int(np.prod(shape, dtype=np.int64))
+        candidates = self.candidates(node)
+        if total == 1:
+            candidates += [step for step in reversed(self.steps) if step.kind == "flat" and step.total == 1]
+        for step in candidates:
+            role = self.role(step, node, shape, total)
+            if role and self.may_join(step, node) and self.refines(step, node, role):
+                for other in candidates:
+                    if other is not step:
+                        self.merge(step, other)
+                self.join(step, number, node, role)
+                return
+        step = Step("flat", [(number, node)], total=total, rows=1, columns=total)
+        step.roles[id(node.outputs[0])] = "f"
+        self.new(step)
+
+    def role(self, step: Step, node: Node, shape: tuple[int, ...], total: int) -> str | None:
+        """What an elementwise operation would be in a step; None if it does not fit."""
+        if total == step.total:
+            role = "f"
+        elif step.kind == "rows" and total == step.rows:
+            role = "r"
+        else:
+            return None
+        return role if all(self.fits(step, x, shape, role) for x in node.values()) else None
+
+    def fits(self, step: Step, x: Any, shape: tuple[int, ...], role: str) -> bool:
+        """Whether an operand is either made elsewhere, or made here at the place where it is needed."""
+        view = self.view(x)
+        made = step.roles.get(id(view.base))
+        way = pattern(shape, broadcast(view, shape))
+        if made is None:
+            return role == "f" or way in (((step.rows, 1),), ((step.rows, 0),), ())
+        if view.offset or view.size not in (1, views.size_of(view.base)):
+            return False
+        if step.kind == "columns" and id(view.base) in self.reduced(step):
+            return False
+        if made == "f":
+            return role == "f" and way in (((step.total, 1),), ())
+        here = pattern((step.rows, step.columns), (1, 0)) if role == "f" else pattern((step.rows,), (1,))
+        return way == here
+
+    @staticmethod
+    def reduced(step: Step) -> set[int]:
+        return {id(node.outputs[0]) for _, node in step.nodes if is_reduction(node)}
+
+    def merge(self, step: Step, other: Step) -> None:
+        """Takes over a loop over the same elements, or over one for each row, if neither waits for the other."""
+        if other not in self.steps or len(step.nodes) + len(other.nodes) > MOST_NODES:
+            return
+        if step.reach & other.bits or other.reach & step.bits:
+            return
+        by_row = step.kind == "rows" and other.kind == "flat" and other.total == step.rows != step.total
+        shaped = step if step.kind != "flat" else other
+        if not by_row:
+            alike = other.kind == "flat" or step.kind == "flat" or self.shape(step) == self.shape(other)
+            if other.kind == "call" or other.total != step.total or not alike:
+                return
+        roles = dict.fromkeys(other.roles, "r") if by_row else other.roles
+        ways = [*self.patterns(step, shaped), *self.patterns(other, shaped, roles)]
+        if views.refine(ways, step.total, shaped.columns if shaped.kind != "flat" else None) is None:
+            return
+        step.kind, step.outer, step.rows, step.columns = self.shape(shaped)
+        step.nodes = sorted([*step.nodes, *other.nodes], key=lambda pair: pair[0])
+        step.roles |= roles
+        step.bits |= other.bits
+        step.reach |= other.reach
+        for _, node in other.nodes:
+            for y in node.outputs:
+                self.makers[id(y)] = step
+        self.steps = [s for s in self.steps if s is not other]
+        for s in self.steps:
+            if s.reach & step.bits:
+                s.reach |= step.reach | step.bits
+
+    @staticmethod
+    def shape(step: Step) -> tuple[str, int, int, int]:
+        return step.kind, step.outer, step.rows, step.columns
+
+    def refines(self, step: Step, node: Node, role: str) -> bool:
+        """Whether a loop's axes can be cut so that every operand has a stride along each."""
+        ways = self.patterns(step)
+        ways += [self.way(step, x, node, role) for x in node.values() if self.maker(x) is not step]
+        return views.refine(ways, step.total, None if step.kind == "flat" else step.columns) is not None
+
+    def patterns(
+        self, step: Step, shaped: Step | None = None, roles: dict[int, str] | None = None
+    ) -> list[views.Pattern]:
+        """The ways of the operands that a loop loads, if it had another shape and roles."""
+        roles = roles or step.roles
+        return [
+            self.way(shaped or step, x, node, roles[id(node.outputs[0])])
+            for _, node in step.nodes
+            for x in node.values()
+            if self.maker(x) is not step
+        ]
+
+    def way(self, step: Step, x: Any, node: Node, role: str) -> views.Pattern:
+        return way_of(step, self.view(x), node, role)
+
+    # --- reductions
+
+    def add_reduction(self, number: int, node: Node) -> None:
+        x = node.inputs[0]
+        shape, axes = shape_of(x), reduced_axes(node)
+        kept = [size for axis, size in enumerate(shape) if axis not in axes]
+        total = int(np.prod(shape, dtype=np.int64))
+        gone = int(np.prod([shape[axis] for axis in axes], dtype=np.int64))
+        trailing = all(shape[axis] == 1 or axis in axes for axis in range(len(shape) - len(axes), len(shape)))
+        view = self.view(x)
+        if trailing or not _together(shape, axes) or node.primitive.name.startswith("arg"):
+            kind, outer, rows, columns = "rows", 1, int(np.prod(kept, dtype=np.int64)), gone
+        else:
+            before = [shape[axis] for axis in range(min(axes))]
+            outer = int(np.prod(before, dtype=np.int64))
+            kind, rows, columns = "columns", gone, total // max(1, outer * gone)
+        in_order = trailing or kind == "columns"
+        step = self.maker(x)
+        if step is not None and step.kind != "call" and in_order and step.roles.get(id(view.base)) == "f":
+            flat = step.kind == "flat" and step.total == total and self.shapes(step, kind, columns)
+            same = step.kind == kind and (step.outer, step.rows, step.columns) == (outer, rows, columns)
+            if (flat or same) and self.fits(step, x, shape, "f") and self.may_join(step, node):
+                step.kind, step.outer, step.rows, step.columns = kind, outer, rows, columns
+                self.join(step, number, node, "r")
+                return
+        new = Step(kind, [(number, node)], total=total, outer=outer, rows=rows, columns=columns)
+        new.roles[id(node.outputs[0])] = "r"
+        way = way_of(new, view, node, "r")
+        if views.refine([way], total, columns) is None:
+            copy = self.copy(number, x)
+            new.nodes = [(number, Node(node.primitive, (copy, *node.inputs[1:]), node.params, node.outputs))]
+            self.keep.append(new.nodes)
+        self.new(new)
+
+    def shapes(self, step: Step, kind: str, columns: int) -> bool:
+        """Whether a flat loop can go by rows of so many columns."""
+        shaped = Step(kind, [], total=step.total, rows=step.total // max(columns, 1), columns=columns)
+        return views.refine(self.patterns(step, shaped), step.total, columns) is not None
+
+
+def way_of(step: Step, view: View, node: Node, role: str) -> views.Pattern:
+    """How a loop goes through an operand that it loads, in the order of its linear index."""
+    if is_reduction(node):
+        shape, axes = shape_of(node.inputs[0]), reduced_axes(node)
+        strides = broadcast(view, shape)
+        if step.kind == "rows":
+            order = [axis for axis in range(len(shape)) if axis not in axes] + list(axes)
+            return pattern([shape[axis] for axis in order], [strides[axis] for axis in order])
+        return pattern(shape, strides)
+    shape = shape_of(node.outputs[0])
+    strides = broadcast(view, shape)
+    if role == "r":
+        return pattern((*shape, step.columns), (*strides, 0))
+    return pattern(shape, strides)
+
+
+def _together(shape: tuple[int, ...], axes: tuple[int, ...]) -> bool:
+    """Whether no axis of more than one element lies between the axes."""
+    return all(axis in axes or shape[axis] == 1 for axis in range(min(axes), max(axes) + 1))
+
+
+def reduced_axes(node: Node) -> tuple[int, ...]:
+    """The axes that a reduction goes over."""
+    return tuple(sorted(normalize_axes(node.params.get("axis"), len(shape_of(node.inputs[0])))))
+
+
+def is_elementwise(node: Node) -> bool:
+    """Whether a loop can do an operation element by element."""
+    tensors = [x for x in node.inputs if isinstance(x, (AbstractTensor, Tensor))]
+    if len(node.outputs) != 1 or not tensors:
+        return False
+    name = node.primitive.name
+    of = [x.dtype.name for x in tensors]
+    given = node.outputs[0].dtype.name
+    if not supported("cast", given) or not all(supported("cast", dtype) for dtype in of):
+        return False
+    if name in ("cast", "leaky_relu", "identity", "picked", "logical_and", "logical_or", "logical_xor", "logical_not", "select"):
+        return True
+    if name == "floor_divide":
+        divisor = node.inputs[1]
+        return isinstance(divisor, int) and divisor > 0 and supported(name, of[0])
+    if name == "add_along_axis":
+        return _along_last(node.outputs[0], node) and tuple(node.inputs[0].shape[:-1]) == tuple(
+            node.outputs[0].shape[:-1]
+        )
+    return supported(name, of[0])
+
+
+def is_reduction(node: Node) -> bool:
+    """Whether a loop can do a reduction."""
+    x = node.inputs[0] if node.inputs else None
+    if node.primitive.name not in REDUCTIONS or not isinstance(x, AbstractTensor):
+        return False
+    if not supported("cast", x.dtype.name) or not all(shape_of(x)):
+        return False
+    if not reduced_axes(node):
+        return False
+    initial = node.params.get("initial")
+    neutral = initial is None or (node.primitive.name == "max" and initial == -np.inf and x.dtype.kind == "f")
+    if node.primitive.name.startswith("arg") and x.dtype.kind == "b":
+        return False
+    return neutral
+
+
+def _along_last(x: Any, node: Node) -> bool:
+    """Whether an operation picks one element of the last axis for each row."""
+    rank = len(x.shape)
+    indices = node.inputs[1]
+    return (
+        node.params["axis"] % rank == rank - 1
+        and isinstance(indices, (AbstractTensor, Tensor))
+        and tuple(indices.shape) == (*tuple(x.shape)[:-1], 1)
+        and node.inputs[0].dtype.kind == "f"
+    )
+
+
+def _parts(node: Node) -> list[Node]:
+    """An operation as the operations that loops know."""
+    name = node.primitive.name
+    if name == "take_along_axis" and isinstance(node.inputs[0], AbstractTensor) and _along_last(node.inputs[0], node):
+        x, indices = node.inputs
+        hit = AbstractTensor(shape_of(x), x.dtype)
+        return [
+            Node(picked, (x, indices), {}, (hit,)),
+            Node(reductions.sum, (hit,), {"axis": (len(x.shape) - 1,), "keepdims": True}, node.outputs),
+        ]
+    if name in ("sum", "any", "all") and node.outputs[0].dtype != node.inputs[0].dtype:
+        x = node.inputs[0]
+        if isinstance(x, AbstractTensor):
+            wide = AbstractTensor(shape_of(x), node.outputs[0].dtype)
+            first = Node(cast, (x,), {"dtype": wide.dtype}, (wide,))
+            return [first, Node(node.primitive, (wide,), node.params, node.outputs)]
+    return [node]
+
+
+class _Picked:
+    """x where the column's number is the row's index, else 0."""
+
+    name = "picked"
+
+
+picked: Any = _Picked()

@@ -1,0 +1,94 @@
+"""Tracing: a function runs once on abstract tensors, and its operations are kept as a graph.
+
+A Trace is a recorder. Operations on abstract tensors become nodes; those on Tensors alone run at once, and what they
+give is a constant of the graph. Reading a Variable gives the value that stands for it, assigning one notes what it
+becomes; nothing outside is changed. What would need a value, such as `if` on a tensor, raises TraceError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+
+from ..context import context, scoped
+from ..errors import TraceError, describe
+from ..frames import user_line
+from ..ops import elementwise
+from ..primitive import Primitive, cast
+from ..recorder import Recorder
+from ..tensor import AbstractTensor, Operand, Tensor, to_array, wrap
+from ..variable import Variable
+from .graph import Graph, Node
+
+
+class Trace(Recorder):
+    """What a function does, while it is being traced."""
+
+    __slots__ = ("assigned", "nodes", "now", "outer", "start")
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+        self.start: dict[int, tuple[Variable, AbstractTensor]] = {}  # of the Variables that were read
+        self.now: dict[int, Any] = {}  # what stands for each Variable's value
+        self.assigned: dict[int, Variable] = {}
+
+    def record(self, primitive: Primitive[...], inputs: tuple[Any, ...], params: dict[str, Any], outputs: Any) -> None:
+        made = outputs if type(outputs) is tuple else (outputs,)
+        if any(isinstance(y, AbstractTensor) for y in made):
+            inputs = tuple([wrap(x) if isinstance(x, (np.ndarray, np.generic)) else x for x in inputs])
+            self.nodes.append(Node(primitive, inputs, params, made))
+
+    def read(self, variable: Any, value: Any) -> Any:
+        key = id(variable)
+        if key not in self.now:
+            symbol = AbstractTensor(variable.shape, variable.dtype, name=variable.path)
+            self.start[key] = (variable, symbol)
+            self.now[key] = symbol
+        return self.now[key]
+
+    def assign_symbol(self, variable: Any, value: Any) -> Any:
+        """Notes what a Variable becomes; gives it as a tensor."""
+        value = value.read() if isinstance(value, Operand) else wrap(to_array(value, variable.dtype))
+        if value.dtype != variable.dtype:
+            value = cast(value, dtype=variable.dtype)
+        if tuple(value.shape) != variable.shape:
+            raise ValueError(
+                f"Variable {variable.path!r}: expected a value of shape {variable.shape}, got {describe(value)}. "
+                "A Variable keeps its shape."
+            )
+        self.assigned[id(variable)] = variable
+        self.now[id(variable)] = elementwise.identity(value)  # reads are told from other uses by identity
+        return value
+
+    def leave(self, operand: Any, door: str) -> None:
+        if isinstance(operand, Variable):
+            refuse(f"Variable {operand.path!r}", door)
+
+
+def refuse(what: str, door: str) -> NoReturn:
+    """Raises the error for a value that leaves a trace."""
+    line = user_line()
+    place = "" if line is None else f" ({line})"
+    raise TraceError(
+        f"{what} leaves by {door} while a function is traced, and has no value then{place}. Compute with operations "
+        "(ops.where, ops.cond, ops.while_loop), or read it outside of the function."
+    )
+
+
+def trace(function: Callable[..., Sequence[Any]], inputs: Sequence[AbstractTensor], name: str) -> Graph:
+    """The graph of `function(*inputs)`, which gives a flat list of tensors, None and numbers."""
+    listener = Trace()
+    with scoped(recorders=(listener,), tracing=listener, rollbacks=()):
+        outputs = [_result(x) for x in function(*inputs)]
+    updates = [(variable, _result(listener.now[key])) for key, variable in listener.assigned.items()]
+    variables = list(listener.start.values())
+    return Graph(list(inputs), variables, listener.nodes, outputs, updates, name).check()
+
+
+def _result(x: Any) -> Any:
+    """A result of a function: a value of the graph, or a constant."""
+    return x.read() if isinstance(x, Operand) else wrap(to_array(x))
+
+

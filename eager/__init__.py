@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from . import optim as optim
     from . import random as random
     from . import regularizers as regularizers
+    from .graph import Function as Function
+    from .graph import TensorSpec as TensorSpec
+    from .graph import function as function
     from .layers import Input as Input
     from .layers import Layer as Layer
     from .losses import Loss as Loss
@@ -70,6 +73,7 @@ _LAZY = {
         "",
     ),
     **dict.fromkeys(("losses", "metrics", "models", "optim", "random", "regularizers"), ""),
+    "Function": "graph",
     "Input": "layers",
     "Layer": "layers",
     "Loss": "losses",
@@ -77,15 +81,16 @@ _LAZY = {
     "Model": "models",
     "Optimizer": "optim",
     "Sequential": "models",
+    "TensorSpec": "graph",
     "Trackable": "trackable",
     "convert_to_tensor": "ops",
+    "function": "graph",
     "stop_gradient": "ops",
 }
 
 # Keras's names for what has another one here.
 _ELSEWHERE = {
     "optimizers": "eagerly.optim",
-    "Function": "eagerly.Model",
     "KerasTensor": "eagerly.tensor.AbstractTensor",
 }
 

@@ -67,11 +67,11 @@ class Metric(Trackable, Configurable):
         """
         if "_initial" not in vars(self):
             raise RuntimeError(f"{type(self).__name__}: expected super().__init__() before the first add_variable().")
-        with scoped(scope=(*context.scope, self)):
+        with scoped(scope=(*context.scope, self), recorders=(), tracing=None):
             variable = Variable(
                 initializers.get(initializer) or initializers.Zeros(), tuple(shape), dtype, trainable=False, name=name
             )
-        self._initial.append((variable, variable.value))
+            self._initial.append((variable, variable.value))
         return variable
 
     def add_weight(

@@ -13,6 +13,7 @@ import numpy as np
 from .. import losses as losses_module
 from .. import metrics as metrics_module
 from .. import nest
+from ..context import scoped
 from ..errors import describe, suggest
 from ..losses import Loss
 from ..losses.base import quotient
@@ -168,8 +169,9 @@ def _value_and_amount(loss: Loss, y_true: Any, y_pred: Any, sample_weight: Any) 
 
 def _begin(metrics: list[Any], fresh: bool) -> None:
     """Resets metrics that came with the first batch, if that batch began anew: restored values are of the past then."""
-    for metric in metrics if fresh else ():
-        metric.reset_state()
+    with scoped(recorders=(), tracing=None):  # no part of a step that is being traced
+        for metric in metrics if fresh else ():
+            metric.reset_state()
 
 
 def _as_loss(loss: Any) -> Any:

@@ -22,6 +22,7 @@ from ..context import context, quiet, scoped
 from ..data.batches import batches, check_class_weight, pack, repeated, unpack, with_class_weight
 from ..debugging import check_numerics
 from ..errors import NumericsError, RestoreError, describe
+from ..graph import Function
 from ..layers.journal import Before, undo
 from ..metrics import Metric
 from ..random import SeedGenerator
@@ -32,6 +33,7 @@ from ..variable import Variable, rollback
 from .callbacks import CallbackList, History, ProgressBar
 from .callbacks.progress import resolve_verbose
 from .compiled import CompiledLoss, CompiledMetrics, names_of
+from .steps import Steps
 
 _COMPILED = ("optimizer", "compiled_loss", "compiled_metrics", "compiled_weighted_metrics", "shuffle_generator")
 
@@ -39,13 +41,16 @@ _COMPILED = ("optimizer", "compiled_loss", "compiled_metrics", "compiled_weighte
 class Trainer(Trackable):
     """What `Model` adds to a layer: training, evaluation and prediction."""
 
-    _untracked: ClassVar[frozenset[str]] = frozenset({"history", "_named"})
+    _untracked: ClassVar[frozenset[str]] = frozenset({"history", "_named", "_steps"})
     name: str
     compiled = False
     check_numerics = False
+    run_eagerly = False
+    jit_compile: Any = "auto"
     stop_training = False
     optimizer: Any = None
     _named: dict[str, Metric] | None = None
+    _steps: Steps | None = None
     compiled_loss: CompiledLoss
     compiled_metrics: CompiledMetrics
     compiled_weighted_metrics: CompiledMetrics
@@ -71,9 +76,10 @@ class Trainer(Trackable):
           loss_weights: factors of the outputs' losses in the total.
           metrics: names, functions or Metrics; "accuracy" becomes the kind that labels and outputs call for.
           weighted_metrics: metrics that see the sample weights.
-          run_eagerly: kept for Keras's sake: steps run eagerly in any case.
+          run_eagerly: whether steps run one operation after the other, as written, under any debugger.
           steps_per_execution: 1.
-          jit_compile: "auto" or False.
+          jit_compile: whether steps run as compiled graphs: "auto" if all code in them is the library's, True for code
+            of yours too, which then follows the rules of `eagerly.function`; False never.
           check_numerics: whether the first NaN or infinity in a step is an error that says where it came up; see
             `eagerly.debugging.check_numerics`.
 
@@ -84,8 +90,10 @@ class Trainer(Trackable):
             raise ValueError(
                 f"compile: expected steps_per_execution=1, got {steps_per_execution!r}; steps run one by one."
             )
-        if jit_compile not in ("auto", False, None):
-            raise ValueError(f"compile: expected jit_compile='auto' or False, got {jit_compile!r}; steps run eagerly.")
+        if jit_compile not in ("auto", True, False, None):
+            raise ValueError(f"compile: expected jit_compile='auto', True or False, got {jit_compile!r}.")
+        if jit_compile is True and (run_eagerly or check_numerics):
+            raise ValueError("compile: jit_compile=True needs run_eagerly=False and check_numerics=False.")
         chosen = optim.get(optimizer)
         if not isinstance(chosen, optim.Optimizer):
             raise ValueError(f"compile: expected the name of an optimizer or an Optimizer, got {describe(optimizer)}.")
@@ -99,6 +107,8 @@ class Trainer(Trackable):
         for name, value in zip(_COMPILED, made, strict=True):
             setattr(self, name, value)
         self.check_numerics = bool(check_numerics)
+        self.run_eagerly = bool(run_eagerly)
+        self.jit_compile = jit_compile
         self.compiled = True
         self.resolve_pending()
 
@@ -341,20 +351,40 @@ class Trainer(Trackable):
     ) -> dict[str, Any]:
         results: dict[str, Any] = {}
         variables: list[Variable] = []
+        train_step = self._step("train")
+        compiled = isinstance(train_step, Function)
         with quiet():
             for step, (x, y, sample_weight) in enumerate(source):
                 if class_weight is not None:
                     sample_weight = with_class_weight(y, sample_weight, class_weight)
                 hooks("on_train_batch_begin", step, None)
-                if step < 2:  # all that there is, once the first step has made it
+                if step < 2 and not compiled:  # all that there is, once the first step has made it
                     variables = all_variables(self)
-                whole = _all_or_nothing(self) if first and step == 0 else rollback(variables)
+                growing = first and step == 0
+                whole = _all_or_nothing(self) if growing else nullcontext() if compiled else rollback(variables)
                 with whole, self._checked_numerics(step, epoch):
-                    results = self.train_step(pack((x, y, sample_weight)))
+                    results = train_step(pack((x, y, sample_weight)))
+                if growing and compiled:
+                    self._traced()
                 hooks("on_train_batch_end", step, _numbers_of(results))
                 if self.stop_training:
                     break
         return _numbers(results)
+
+    def _step(self, kind: str) -> Any:
+        """One step's function, compiled if that is wanted."""
+        if context.recorders or context.tracing is not None:
+            return getattr(self, f"{kind}_step")
+        if self._steps is None:
+            self._steps = Steps()
+        return self._steps.of(self, kind)
+
+    def _traced(self) -> None:
+        """After the first compiled step: what it has made is no change, and no layer keeps a term of the trace."""
+        for layer, *_ in self._walk():  # type: ignore[attr-defined]
+            layer._losses = []
+        if self._steps is not None:
+            self._steps.grown(self)
 
     def _checked_numerics(self, batch: int, epoch: int | None = None) -> Any:
         """The block of one step: where numerics are checked, an error says which step it is."""
@@ -399,12 +429,15 @@ class Trainer(Trackable):
     def _evaluate(self, source: Any, hooks: CallbackList) -> dict[str, Any]:
         results: dict[str, Any] = {}
         hooks("on_test_begin", None)
+        test_step = self._step("test")
         with quiet():
             for step, batch in enumerate(source):
                 hooks("on_test_batch_begin", step, None)
                 whole = _all_or_nothing(self) if step == 0 and self._metrics_may_grow() else nullcontext()
                 with whole, self._checked_numerics(step):
-                    results = self.test_step(pack(batch))
+                    results = test_step(pack(batch))
+                if step == 0 and isinstance(test_step, Function):
+                    self._traced()
                 hooks("on_test_batch_end", step, _numbers_of(results))
         numbers = _numbers(results)
         hooks("on_test_end", numbers)
@@ -428,10 +461,11 @@ class Trainer(Trackable):
         hooks = CallbackList([_bar(params), callbacks], self, params)
         hooks("on_predict_begin", None)
         parts = []
+        predict_step = self._step("predict")
         with quiet():
             for step, batch in enumerate(source):
                 hooks("on_predict_batch_begin", step, None)
-                outputs = self.predict_step(pack(batch))
+                outputs = predict_step(pack(batch))
                 parts.append(outputs)
                 hooks("on_predict_batch_end", step, {"outputs": outputs})
         hooks("on_predict_end", None)

@@ -225,7 +225,7 @@ class Optimizer(Trackable, Configurable):
         """
         if "_variables" not in vars(self):
             raise RuntimeError(f"{type(self).__name__}: expected super().__init__() before the first add_variable().")
-        with scoped(scope=(*context.scope, self)):
+        with scoped(scope=(*context.scope, self), recorders=(), tracing=None):
             variable = Variable(initializers.get(initializer), tuple(shape), dtype, trainable=False, name=name)
         self._variables.append(variable)
         return variable

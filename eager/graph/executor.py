@@ -19,7 +19,6 @@ from .. import kernels
 from ..context import context
 from ..ownership import is_sole_owner, may_write
 from ..tensor import AbstractTensor, Tensor, wrap
-from ..variable import Variable
 from . import views
 from .fusion import Fused, fuse
 from .graph import Graph

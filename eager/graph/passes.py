@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from ..context import context
-from ..dimensions import Atom, Dim, bind, evaluate
+from ..dimensions import Atom, Dim, Shape, bind, evaluate, known, same
 from ..primitive import Primitive
-from ..tensor import AbstractTensor, Tensor, wrap
+from ..tensor import AbstractTensor, Tensor, dims, wrap
 from .graph import Graph, Node
 
 LARGEST_CONSTANT = 4096  # elements that are computed ahead; more would be kept for each graph
@@ -150,13 +150,19 @@ def _simpler(node: Node) -> Any:
     output = node.outputs[0]
     rule = _RULES.get(node.primitive.name)
     found = None if rule is None else rule(node)
-    if found is not None and tuple(found.shape) == tuple(output.shape) and found.dtype == output.dtype:
+    if found is not None and found.dtype == output.dtype and _alike(dims(found), dims(output)):
         return found
+    if not known(output.dims) or any(isinstance(x, Dim) for x in node.inputs):
+        return None
     if not any(isinstance(x, AbstractTensor) for x in node.inputs) and output_size(output) <= LARGEST_CONSTANT:
         return _computed(node.primitive, node.inputs, node.params)
     if node.primitive.name == "full_like":
         return _full(node, output)
     return None
+
+
+def _alike(a: Shape, b: Shape) -> bool:
+    return len(a) == len(b) and all(same(m, n) is True for m, n in zip(a, b, strict=True))
 
 
 def _computed(primitive: Primitive[...], inputs: Sequence[Any], params: Mapping[str, Any]) -> Any:

@@ -12,13 +12,13 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ..context import context, scoped
+from ..context import scoped
 from ..errors import TraceError, describe
 from ..frames import user_line
 from ..ops import elementwise
 from ..primitive import Primitive, cast
 from ..recorder import Recorder
-from ..tensor import AbstractTensor, Operand, Tensor, to_array, wrap
+from ..tensor import AbstractTensor, Operand, to_array, wrap
 from ..variable import Variable
 from .graph import Graph, Node
 

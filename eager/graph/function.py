@@ -1,0 +1,348 @@
+"""`function`: a Python function that runs as a compiled graph.
+
+It is traced once for each signature: the structure of its arguments, the shapes and dtypes of tensors, the values of
+everything else. A trace is planned once for each size that an unknown dimension turns out to have. Inside of another
+traced function it is a part of that one's graph.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import dtypes, nest
+from ..context import context
+from ..dimensions import BATCH, bind, evaluate, unknown
+from ..errors import describe
+from ..ops import creation
+from ..tensor import AbstractTensor, Operand, Tensor
+from .executor import Plan
+from .graph import Graph
+from .passes import optimize, specialize
+from .trace import trace
+
+MOST_TRACES = 32
+MOST_SIZES = 16
+
+
+class TensorSpec(NamedTuple):
+    """Shape and dtype of a tensor that a function is to be traced for; None is a size that calls may choose.
+
+    A first axis of unknown size is the batch, the same in all arguments of a call.
+
+    >>> TensorSpec((None, 3))
+    TensorSpec(shape=(None, 3), dtype='float32', name=None)
+    """
+
+    shape: tuple[int | None, ...]
+    dtype: Any = "float32"
+    name: str | None = None
+
+    def symbol(self) -> AbstractTensor:
+        """An abstract tensor of this kind."""
+        sizes = [
+            (BATCH if axis == 0 else unknown()) if size is None else int(size) for axis, size in enumerate(self.shape)
+        ]
+        return AbstractTensor(tuple(sizes), dtypes.dtype(self.dtype), self.name)
+
+
+class Function:
+    """A function that runs as a graph; made by `function`."""
+
+    def __init__(
+        self,
+        python_function: Callable[..., Any],
+        input_signature: Any = None,
+        name: str | None = None,
+        rows: bool = False,
+    ):
+        functools.update_wrapper(self, python_function, updated=())
+        self.python_function = python_function
+        self.name = name or getattr(python_function, "__name__", "function")
+        self.input_signature = input_signature
+        self._rows = rows  # whether the first axes of all tensors are one batch of unknown size
+        self._traces: OrderedDict[Any, Traced] = OrderedDict()
+        self._reasons: list[str] = []
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if context.tracing is not None or context.symbolic_call:
+            return self.python_function(*args, **kwargs)
+        return self._traced(args, kwargs, (call := _Call(args, kwargs)))(call.tensors)
+
+    def __get__(self, owner: Any, kind: Any = None) -> Any:
+        """The function as a method; each owner has traces of its own."""
+        if owner is None:
+            return self
+        name = f"_function_{self.name}"
+        bound = vars(owner).get(name)
+        if bound is None or bound.python_function.__func__ is not self.python_function:
+            bound = Function(self.python_function.__get__(owner, kind), self.input_signature, self.name)
+            owner.__dict__[name] = bound
+        return bound
+
+    def _traced(self, args: tuple[Any, ...], kwargs: dict[str, Any], call: _Call) -> Traced:
+        specs = None
+        if self.input_signature is not None:
+            specs = self._fitting(call)
+            key: Any = call.key(shapes=False)
+        else:
+            key = call.key(shapes=True, skip=1 if self._rows else 0)
+        found = self._traces.get(key)
+        if found is not None:
+            self._traces.move_to_end(key)
+            return found
+        if specs is None and self._rows:
+            specs = [TensorSpec((None, *x.shape[1:]), x.dtype) if x.ndim else TensorSpec((), x.dtype) for x in call.tensors]
+        symbols = [
+            AbstractTensor(x.shape, x.dtype) if specs is None else specs[i].symbol() for i, x in enumerate(call.tensors)
+        ]
+        found = Traced(self, call, symbols)
+        self._reasons.append(self._reason(call))
+        self._traces[key] = found
+        found.key = call
+        if len(self._traces) > MOST_TRACES:
+            self._traces.popitem(last=False)
+        return found
+
+    def _fitting(self, call: _Call) -> list[TensorSpec]:
+        """The specs of the tensors of a call.
+
+        Raises:
+          ValueError: if they do not fit the signature.
+        """
+        specs = [leaf for leaf in _specs(self.input_signature)]
+        if len(specs) != len(call.tensors):
+            raise ValueError(
+                f"{self.name}: expected {len(specs)} tensors, as its input_signature says, got {len(call.tensors)}."
+            )
+        for number, (spec, x) in enumerate(zip(specs, call.tensors, strict=True)):
+            fits = len(spec.shape) == x.ndim and x.dtype == dtypes.dtype(spec.dtype)
+            if not fits or any(n not in (None, m) for n, m in zip(spec.shape, x.shape, strict=True)):
+                raise ValueError(
+                    f"{self.name}: expected {dtypes.dtype(spec.dtype).name}{list(spec.shape)} as tensor {number} by its "
+                    f"input_signature, got {describe(x)}. Convert it, or leave the input_signature out."
+                )
+        return specs
+
+    def _reason(self, call: _Call) -> str:
+        """Why a call was traced."""
+        if not self._traces:
+            return f"traced for {call}: the first call"
+        last = next(reversed(self._traces.values())).key
+        return f"traced for {call}: {call.difference(last)}"
+
+    def explain(self) -> str:
+        """Each trace, in order, and why it was made: what differed from the call that was traced before."""
+        return "\n".join(f"{self.name} {reason}." for reason in self._reasons) or f"{self.name} has not been called."
+
+    def graph(self, *args: Any, **kwargs: Any) -> Graph:
+        """The graph that a call with these arguments runs; printing it shows the operations."""
+        call = _Call(args, kwargs)
+        return self._traced(args, kwargs, call).graph
+
+    def __repr__(self) -> str:
+        return f"<function {self.name!r} with {len(self._traces)} traces>"
+
+
+def function(
+    func: Callable[..., Any] | None = None, *, input_signature: Any = None, name: str | None = None
+) -> Any:
+    """Makes a function run as a compiled graph; a decorator, with options or without.
+
+    Python code in it runs when it is traced, once for each kind of arguments; only operations on tensors, reads and
+    assignments of Variables, and draws of random numbers run in each call. Variables change together at its end.
+
+    Args:
+      func: a function of tensors, in any structure; other arguments are constants of a trace.
+      input_signature: a `TensorSpec` for each tensor, in the structure of the arguments: the function is traced once,
+        with sizes that are None there unknown, and refuses anything else.
+      name: shown in messages and graphs.
+
+    Raises:
+      TraceError: when called, if the Python code needs the value of a tensor: `if`, `float(x)`, `x.numpy()`.
+      ValueError: when called with what does not fit the signature.
+
+    Example:
+      >>> @function
+      ... def squares(x):
+      ...     return ops.sum(x * x)
+      >>> squares(Tensor([1.0, 2.0]))
+      Tensor(5., shape=(), dtype=float32)
+    """
+    if func is None:
+        return functools.partial(function, input_signature=input_signature, name=name)
+    if not callable(func):
+        raise TypeError(f"function: expected a function to compile, got {describe(func)}.")
+    return Function(func, input_signature, name)
+
+
+class _Call:
+    """The arguments of one call: the tensors, and everything else."""
+
+    def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]):
+        self.structure = (args, kwargs)
+        self.leaves = nest.flatten(self.structure)
+        self.tensors: list[Tensor] = []
+        for i, leaf in enumerate(self.leaves):
+            if isinstance(leaf, (np.ndarray, np.generic)):
+                leaf = self.leaves[i] = creation.convert_to_tensor(leaf)
+            if isinstance(leaf, Tensor):
+                self.tensors.append(leaf)
+
+    def key(self, shapes: bool, skip: int = 0) -> Any:
+        """What two calls of one trace have in common; of a tensor's sizes the first so many are not."""
+        return _form(self.structure), tuple([_token(leaf, shapes, skip) for leaf in self.leaves])
+
+    def filled(self, symbols: Sequence[AbstractTensor]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments with symbols for the tensors."""
+        rest = iter(symbols)
+        args: tuple[Any, ...]
+        args, kwargs = nest.pack(
+            self.structure, [next(rest) if isinstance(leaf, Tensor) else leaf for leaf in self.leaves]
+        )
+        return args, kwargs
+
+    def difference(self, other: _Call) -> str:
+        """What is different in another call."""
+        if _form(self.structure) != _form(other.structure):
+            return "the structure of its arguments is another one"
+        paths = nest.paths(self.structure)
+        changes = [
+            f"{_readable(path)} was {_shown(old)} and is {_shown(new)}"
+            for path, old, new in zip(paths, other.leaves, self.leaves, strict=True)
+            if _token(old, True) != _token(new, True)
+        ]
+        return "; ".join(changes) or "an earlier trace was forgotten"
+
+    def __str__(self) -> str:
+        return ", ".join(map(_shown, self.leaves))
+
+
+def _specs(signature: Any) -> list[TensorSpec]:
+    if isinstance(signature, TensorSpec):
+        return [signature]
+    if isinstance(signature, dict):
+        return [spec for key in sorted(signature) for spec in _specs(signature[key])]
+    if isinstance(signature, (list, tuple)):
+        return [spec for item in signature for spec in _specs(item)]
+    if signature is None:
+        return []
+    raise TypeError(f"input_signature: expected TensorSpecs, in the structure of the arguments, got {signature!r}.")
+
+
+def _form(structure: Any) -> Any:
+    """The containers of a structure."""
+    if isinstance(structure, dict):
+        return ("dict", tuple((key, _form(structure[key])) for key in structure))
+    if isinstance(structure, (list, tuple)):
+        return (type(structure), tuple(map(_form, structure)))
+    return None
+
+
+def _token(leaf: Any, shapes: bool, skip: int = 0) -> Any:
+    """What a leaf contributes to a signature; an object's is itself, so that it is kept as long as the trace."""
+    if isinstance(leaf, Tensor):
+        return (leaf.ndim, leaf.shape[skip:], leaf.dtype) if shapes else (leaf.ndim, leaf.dtype)
+    if isinstance(leaf, (bool, int, float, complex, str, bytes)) or leaf is None:
+        return (type(leaf), leaf)
+    return _Same(leaf)
+
+
+class _Same:
+    """Equal for one object only."""
+
+    def __init__(self, value: Any):
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.value is self.value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+
+def _readable(path: str) -> str:
+    """The place of an argument as its caller knows it."""
+    return f"argument {path[3:]}" if path.startswith("[0]") else f"argument {path[3:]}"
+
+
+def _shown(leaf: Any) -> str:
+    return repr(leaf) if isinstance(leaf, (bool, int, float, str)) or leaf is None else describe(leaf)
+
+
+class Traced:
+    """A graph with its plans: what one signature of a function runs."""
+
+    key: _Call
+
+    def __init__(self, owner: Function, call: _Call, symbols: Sequence[AbstractTensor]):
+        self.template: Any = None
+
+        def flat(*inputs: AbstractTensor) -> list[Any]:
+            args, kwargs = call.filled(inputs)
+            self.template = owner.python_function(*args, **kwargs)
+            leaves = nest.flatten(self.template)
+            self.places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Operand)]
+            return [leaves[i] for i in self.places]
+
+        self.symbols = list(symbols)
+        self.graph = optimize(trace(flat, self.symbols, owner.name))
+        self.leaves = [None if isinstance(leaf, Operand) else leaf for leaf in nest.flatten(self.template)]
+        self.template = nest.map_structure(lambda leaf: None, self.template)
+        self._idle: OrderedDict[Any, list[Plan]] = OrderedDict()
+
+    def __call__(self, tensors: Sequence[Tensor]) -> Any:
+        """The results for tensors, in the function's structure."""
+        sizes = tuple([x.shape for x in tensors])
+        idle = self._idle.get(sizes)
+        if idle is None:
+            idle = self._plan_for(sizes)
+        try:
+            plan = idle.pop()
+        except IndexError:  # all are running, in other threads
+            plan = Plan(self._specialized(sizes))
+        arrays = [
+            x._array if x._array.flags.c_contiguous else np.ascontiguousarray(x._array) for x in tensors
+        ]
+        outputs = plan.run(arrays)
+        idle.append(plan)
+        leaves = list(self.leaves)
+        for place, output in zip(self.places, outputs, strict=True):
+            leaves[place] = output
+        return nest.pack(self.template, leaves)
+
+    def plan(self, tensors: Sequence[Tensor]) -> Plan:
+        """The plan for tensors of these sizes; it runs one call at a time."""
+        sizes = tuple([x.shape for x in tensors])
+        idle = self._idle.get(sizes) or self._plan_for(sizes)
+        if not idle:
+            idle.append(Plan(self._specialized(sizes)))
+        return idle[-1]
+
+    def _plan_for(self, sizes: tuple[tuple[int, ...], ...]) -> list[Plan]:
+        idle = self._idle[sizes] = [Plan(self._specialized(sizes))]
+        if len(self._idle) > MOST_SIZES:
+            self._idle.popitem(last=False)
+        return idle
+
+    def _specialized(self, sizes: tuple[tuple[int, ...], ...]) -> Graph:
+        known: dict[Any, Any] = {}
+        for symbol, shape in zip(self.symbols, sizes, strict=True):
+            found = bind(symbol.dims, shape)
+            for atom, size in found.items():
+                if known.setdefault(atom, size) != size:
+                    raise ValueError(
+                        f"{self.graph.name}: expected one size of the dimension {atom.text!r} in all tensors, got "
+                        f"{known[atom]} and {size}."
+                    )
+        inputs = [
+            AbstractTensor(tuple(int(evaluate(n, known)) for n in symbol.dims), symbol.dtype, symbol.name)
+            for symbol in self.symbols
+        ]
+        return optimize(specialize(self.graph, inputs))
+
+

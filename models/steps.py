@@ -1,0 +1,120 @@
+"""Compiled steps of a model: when `fit`, `evaluate` and `predict` compile, and what they keep.
+
+Nothing that a user wrote is compiled unless asked for, so the whole of a model is looked at before a step is traced:
+every object that it reaches and every function among their attributes has to come from this package, with no method
+replaced. The same look gives a fingerprint of all plain attributes, and a step is traced anew when that has changed.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..graph import Function
+from ..tensor import Operand
+from ..trackable import attributes
+from ..variable import Variable
+
+_PACKAGE = __name__.partition(".")[0]
+# What a run itself changes and no step depends on.
+_OF_A_RUN = frozenset(
+    ("history", "stop_training", "amount", "_named", "_steps", "_losses", "_losses_run", "_run_number", "_fresh",
+     "_connection", "_seeds", "_metrics")
+)  # fmt: skip
+_PLAIN = (bool, int, float, complex, str, bytes, type(None), np.dtype, np.generic)
+
+
+class Look:
+    """What can be seen of a model without running it.
+
+    ours: whether all code that a step would run comes from this package.
+    print: a value that is equal as long as no plain attribute and no object has changed.
+    """
+
+    def __init__(self, *roots: Any):
+        self.ours = True
+        self._seen: dict[int, Any] = {}
+        self.print = tuple([self._of(root) for root in roots])
+
+    def _of(self, value: Any) -> Any:
+        if isinstance(value, _PLAIN):
+            return (type(value), value)
+        if isinstance(value, (list, tuple)):
+            return (len(value), *[self._of(item) for item in value])
+        if isinstance(value, (set, frozenset)):
+            return (len(value), id(value))
+        if isinstance(value, dict):
+            return tuple([(key, self._of(item)) for key, item in value.items()])
+        if id(value) in self._seen:
+            return id(value)
+        self._seen[id(value)] = value
+        if isinstance(value, Variable):
+            return (id(value), value.trainable, self._of(value.regularizer), self._of(value.constraint))
+        if isinstance(value, (Operand, np.ndarray)):
+            return id(value)
+        if isinstance(value, (types.FunctionType, types.BuiltinFunctionType, type)):
+            self.ours &= _is_ours(value)
+            return id(value)
+        if isinstance(value, types.MethodType):
+            return (self._of(value.__func__), self._of(value.__self__))
+        kind = type(value)
+        if not _is_ours(kind):
+            self.ours &= not callable(value)
+            return id(value)
+        self.ours &= _methods_are_ours(kind)
+        found = vars(value) if not hasattr(kind, "children") else attributes(value)
+        return (id(value), *[(name, self._of(item)) for name, item in found.items() if name not in _OF_A_RUN])
+
+
+def _is_ours(value: Any) -> bool:
+    """Whether a class or function is this package's."""
+    module = getattr(value, "__module__", None) or ""
+    return module == _PACKAGE or module.startswith(_PACKAGE + ".")
+
+
+def _methods_are_ours(kind: type) -> bool:
+    """Whether no class that a class is made of has a method from elsewhere."""
+    for base in kind.__mro__:
+        if base.__module__ in ("builtins", "typing", "abc", "enum"):
+            continue
+        for member in vars(base).values():
+            if isinstance(member, types.FunctionType) and not _is_ours(member):
+                return False
+    return True
+
+
+class Steps:
+    """The compiled steps of one model, as long as it stays what it was."""
+
+    def __init__(self) -> None:
+        self._print: Any = None
+        self._functions: dict[str, Function] = {}
+
+    def of(self, model: Any, kind: str) -> Callable[[Any], Any]:
+        """`train_step`, `test_step` or `predict_step` of a model, compiled if it is to be."""
+        method: Callable[[Any], Any] = getattr(model, f"{kind}_step")
+        if not wanted(model):
+            return method
+        look = Look(model)
+        if not look.ours and model.jit_compile is not True:
+            return method
+        if look.print != self._print:
+            self._print, self._functions = look.print, {}
+        if kind not in self._functions:
+            self._functions[kind] = Function(method, name=f"{kind}_step", rows=True)
+        return self._functions[kind]
+
+    def grown(self, model: Any) -> None:
+        """Told that a step has made what it needs: that is no change."""
+        if self._functions:
+            self._print = Look(model).print
+
+
+def wanted(model: Any) -> bool:
+    """Whether `compile` leaves a step to be compiled, and nothing listens that wants to see its operations."""
+    if model.jit_compile not in ("auto", True) or model.run_eagerly or model.check_numerics:
+        return False
+    return not getattr(model.optimizer, "lazy", False)

@@ -8,6 +8,7 @@ replaced. The same look gives a fingerprint of all plain attributes, and a step 
 from __future__ import annotations
 
 import types
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -65,7 +66,7 @@ class Look:
             self.ours &= not callable(value)
             return id(value)
         self.ours &= _methods_are_ours(kind)
-        found = vars(value) if not hasattr(kind, "children") else attributes(value)
+        found = attributes(value) if hasattr(value, "__dict__") else {}  # symbols, slots and the like: no settings
         return (id(value), *[(name, self._of(item)) for name, item in found.items() if name not in _OF_A_RUN])
 
 
@@ -104,7 +105,12 @@ class Steps:
         if look.print != self._print:
             self._print, self._functions = look.print, {}
         if kind not in self._functions:
-            self._functions[kind] = Function(method, name=f"{kind}_step", rows=True)
+            this = weakref.ref(model)  # a model that nobody needs is freed at once
+
+            def step(data: Any) -> Any:
+                return getattr(this(), f"{kind}_step")(data)
+
+            self._functions[kind] = Function(step, name=f"{kind}_step", rows=True)
         return self._functions[kind]
 
     def grown(self, model: Any) -> None:

@@ -514,8 +514,8 @@ def _bar(params: dict[str, Any]) -> ProgressBar | None:
     return ProgressBar() if params["verbose"] else None
 
 
-def _rows(x: Any) -> int:
-    return int(dims(nest.flatten(x)[0])[0])
+def _rows(x: Any) -> Any:
+    return dims(nest.flatten(x)[0])[0]
 
 
 def _numbers(results: dict[str, Any]) -> dict[str, Any]:

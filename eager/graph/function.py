@@ -17,7 +17,7 @@ import numpy as np
 from .. import dtypes, nest
 from ..context import context
 from ..dimensions import BATCH, bind, evaluate, unknown
-from ..errors import describe
+from ..errors import TraceError, describe
 from ..ops import creation
 from ..tensor import AbstractTensor, Operand, Tensor
 from .executor import Plan
@@ -100,7 +100,13 @@ class Function:
         symbols = [
             AbstractTensor(x.shape, x.dtype) if specs is None else specs[i].symbol() for i, x in enumerate(call.tensors)
         ]
-        found = Traced(self, call, symbols)
+        try:
+            found = Traced(self, call, symbols)
+        except (TraceError, ValueError, TypeError):
+            if not self._rows:
+                raise  # else either something depends on the size of the batch, or the message gets better
+            key = call.key(shapes=True)
+            found = self._traces.get(key) or Traced(self, call, [AbstractTensor(x.shape, x.dtype) for x in call.tensors])
         self._reasons.append(self._reason(call))
         self._traces[key] = found
         found.key = call
@@ -308,6 +314,8 @@ class Traced:
         arrays = [
             x._array if x._array.flags.c_contiguous else np.ascontiguousarray(x._array) for x in tensors
         ]
+        for number, look in self.graph.checks:
+            look(arrays[number])
         outputs = plan.run(arrays)
         idle.append(plan)
         leaves = list(self.leaves)

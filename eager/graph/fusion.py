@@ -430,6 +430,11 @@ class _Picked:
     """x where the column's number is the row's index, else 0."""
 
     name = "picked"
+    kernel_rule = None
+
+    @staticmethod
+    def implementation(x: Any, indices: Any) -> Any:
+        return np.where(np.arange(x.shape[-1]) == np.where(indices < 0, indices + x.shape[-1], indices), x, 0)
 
 
 picked: Any = _Picked()

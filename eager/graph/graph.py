@@ -7,7 +7,7 @@ together after the run. Passes make new graphs of old ones and `check` looks at 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,7 +42,7 @@ class Graph:
     nodes: the operations, each after what it needs.
     outputs: what a call gives: values and constant Tensors.
     updates: the Variables that are assigned, each with what it becomes.
-    ranges: inputs whose elements must be in [0, stop), with what the error says.
+    checks: for inputs by number, what looks at their elements before a run and raises if they are wrong.
     """
 
     inputs: list[AbstractTensor]
@@ -51,7 +51,7 @@ class Graph:
     outputs: list[Any]
     updates: list[tuple[Variable, Any]]
     name: str = "graph"
-    notes: list[str] = field(default_factory=list)
+    checks: list[tuple[int, Callable[[Any], None]]] = field(default_factory=list)
 
     def results(self) -> list[Any]:
         """What must be computed: the outputs and what Variables become."""

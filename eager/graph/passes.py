@@ -66,6 +66,7 @@ def _with(graph: Graph, nodes: list[Node], now: Mapping[int, Any], inputs: list[
         [_now(x, now) for x in graph.outputs],
         [(variable, _now(x, now)) for variable, x in graph.updates],
         graph.name,
+        graph.checks,
     )
 
 

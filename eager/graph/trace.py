@@ -26,13 +26,14 @@ from .graph import Graph, Node
 class Trace(Recorder):
     """What a function does, while it is being traced."""
 
-    __slots__ = ("assigned", "nodes", "now", "outer", "start")
+    __slots__ = ("assigned", "checks", "nodes", "now", "start")
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self.start: dict[int, tuple[Variable, AbstractTensor]] = {}  # of the Variables that were read
         self.now: dict[int, Any] = {}  # what stands for each Variable's value
         self.assigned: dict[int, Variable] = {}
+        self.checks: list[tuple[Any, Callable[[Any], None]]] = []
 
     def record(self, primitive: Primitive[...], inputs: tuple[Any, ...], params: dict[str, Any], outputs: Any) -> None:
         made = outputs if type(outputs) is tuple else (outputs,)
@@ -62,9 +63,31 @@ class Trace(Recorder):
         self.now[id(variable)] = elementwise.identity(value)  # reads are told from other uses by identity
         return value
 
+    def check(self, value: Any, look: Callable[[Any], None]) -> None:
+        """Asks for a look at the elements of a value in each run, which raises if they are wrong.
+
+        It is done for inputs, and what is an input cast or reshaped.
+        """
+        self.checks.append((value, look))
+
+    def checks_of(self, inputs: Sequence[AbstractTensor]) -> list[tuple[int, Callable[[Any], None]]]:
+        """The checks of inputs, by number."""
+        makers = {id(y): node for node in self.nodes for y in node.outputs}
+        numbers = {id(x): number for number, x in enumerate(inputs)}
+        found = []
+        for value, look in self.checks:
+            while id(value) in makers and makers[id(value)].primitive.name in _THE_SAME_ELEMENTS:
+                value = makers[id(value)].inputs[0]
+            if id(value) in numbers:
+                found.append((numbers[id(value)], look))
+        return found
+
     def leave(self, operand: Any, door: str) -> None:
         if isinstance(operand, Variable):
             refuse(f"Variable {operand.path!r}", door)
+
+
+_THE_SAME_ELEMENTS = frozenset(("cast", "reshape", "identity", "stop_gradient", "broadcast_to"))
 
 
 def refuse(what: str, door: str) -> NoReturn:
@@ -84,7 +107,8 @@ def trace(function: Callable[..., Sequence[Any]], inputs: Sequence[AbstractTenso
         outputs = [_result(x) for x in function(*inputs)]
     updates = [(variable, _result(listener.now[key])) for key, variable in listener.assigned.items()]
     variables = list(listener.start.values())
-    return Graph(list(inputs), variables, listener.nodes, outputs, updates, name).check()
+    checks = listener.checks_of(inputs)
+    return Graph(list(inputs), variables, listener.nodes, outputs, updates, name, checks).check()
 
 
 def _result(x: Any) -> Any:

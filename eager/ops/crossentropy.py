@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import dimensions, dtypes
+from ..context import context
 from ..errors import Mismatch, describe
 from ..primitive import cast
 from ..tensor import AbstractTensor, TensorLike, dims
@@ -59,8 +60,10 @@ def _log_probabilities(output: Any, from_logits: bool, axis: int) -> Any:
 
 
 def _check_labels(name: str, labels: Any, classes: Any) -> None:
-    """Refuses labels that are no class; symbols, which have no values, pass."""
+    """Refuses labels that are no class; symbols, which have no values, pass, those of a trace until it runs."""
     if isinstance(labels, AbstractTensor):
+        if context.tracing is not None:
+            context.tracing.check(labels, lambda values: _check_labels(name, values, classes))
         return
     values = np.asarray(labels)
     if not values.size:

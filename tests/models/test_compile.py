@@ -113,8 +113,10 @@ def test_unknown_names_are_refused_at_once_and_change_nothing():
         model.compile("adamm")
     with pytest.raises(ValueError, match="expected steps_per_execution=1, got 2"):
         model.compile(steps_per_execution=2)
-    with pytest.raises(ValueError, match="expected jit_compile='auto' or False, got True"):
-        model.compile(jit_compile=True)
+    with pytest.raises(ValueError, match="expected jit_compile='auto', True or False, got 'yes'"):
+        model.compile(jit_compile="yes")
+    with pytest.raises(ValueError, match="jit_compile=True needs run_eagerly=False and check_numerics=False"):
+        model.compile(jit_compile=True, run_eagerly=True)
     assert model.optimizer is optimizer and model.evaluate(X, Y, verbose=0)
 
 

@@ -169,6 +169,17 @@ def tanh(x: Vector) -> Vector:
     return with_sign(select(a < 0.625, near, 1.0 - 2.0 / (exp(a + a) + 1.0)), x)
 
 
+def sigmoid(x: Vector) -> Vector:
+    """1 / (1 + exp(-x)), within 3 ulps in both tails."""
+    decay = exp(-absolute(x))
+    return select(x < 0.0, decay, 1.0) / (decay + 1.0)
+
+
+def gelu(x: Vector) -> Vector:
+    """x · ½ (1 + tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks & Gimpel 2016), as x · sigmoid(2 …): no digits cancel."""
+    return x * sigmoid(x * fma(x * x, 0.07135481627159, 1.5957691216057308))
+
+
 def log(x: Vector) -> Vector:
     """The natural logarithm, within 1 ulp: of x = 2ⁿ · (1 + f) with 1 + f from √½ to √2 (Cody & Waite 1980, chapter 5).
 

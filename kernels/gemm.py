@@ -20,7 +20,7 @@ from . import emitter, expressions
 from .cache import compiled
 from .emitter import F32, I1, I32, I64, POINTER, Emitter
 from .expressions import Vector
-from .launch import Launch
+from .launches import Launch
 from .pool import RUN, pool
 
 DIMS = 3  # of a batch, after those are one that may be

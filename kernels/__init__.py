@@ -8,6 +8,7 @@ composition, which means the same. llvmlite loads, and code is made, when the fi
 from __future__ import annotations
 
 import importlib
+import math
 import os
 from collections.abc import Callable
 from typing import Any
@@ -18,10 +19,14 @@ Array = np.ndarray[Any, Any]
 _FLOAT32 = np.dtype(np.float32)
 # Elements from which a kernel is worth its call, and a process's first one its compilation.
 _WORTHWHILE = {"exp": 65536, "sigmoid": 16384, "erf": 16384}
+# Multiplications from which on BLAS would use threads of its own: two pools of threads are in each other's way. Up to
+# there it is as fast as the kernel's call. OpenBLAS counts alike (interface/gemm.c, interface/gemv.c, version 0.3).
+_LEAST_PRODUCT, _LEAST_ROW = 1 << 18, 9 << 10
 
 failures: dict[str, str] = {}  # why each kernel that could not be made was not
 MOST_LAUNCHES = 4096  # kept; each takes less than a kilobyte
 _launches: dict[tuple[Any, ...], Any] = {}
+_products: dict[tuple[tuple[int, ...], ...], tuple[tuple[int, ...], Any] | None] = {}
 _ready: dict[str, Callable[..., Array] | None] = {}
 
 
@@ -33,6 +38,49 @@ def elementwise(name: str, x: Any) -> Array | None:
         return None
     kernel = _ready[name] if name in _ready else _make(name, _elementwise_kernel)
     return None if kernel is None else kernel(x)
+
+
+def product(a: Any, b: Any) -> Array | None:
+    """a @ b of float32 matrices, or of stacks of them, by its kernel; None where the caller has to compute it."""
+    if type(a) is not np.ndarray or type(b) is not np.ndarray or not a.dtype is b.dtype is _FLOAT32:
+        return None
+    key = a.shape, b.shape, a.strides, b.strides
+    try:
+        found = _products[key]
+    except KeyError:
+        if len(_products) >= MOST_LAUNCHES:
+            _products.clear()
+        found = _products[key] = _product(*key)
+    if found is None:
+        return None
+    y = np.empty(found[0], np.float32)
+    found[1](y, a, b)
+    return y
+
+
+def _product(
+    a: tuple[int, ...], b: tuple[int, ...], a_strides: tuple[int, ...], b_strides: tuple[int, ...]
+) -> tuple[tuple[int, ...], Any] | None:
+    """The shape of a product, and its launch; None where there is no kernel, or nothing to be won."""
+    if len(a) < 2 or len(b) < 2 or a[-1] != b[-2] or any(stride % 4 for stride in (*a_strides, *b_strides)):
+        return None
+    try:
+        batch = np.broadcast_shapes(a[:-2], b[:-2])
+    except ValueError:
+        return None
+    (m, k), n = a[-2:], b[-1]
+    least = _LEAST_ROW if 1 in (m, n) else _LEAST_PRODUCT
+    if math.prod(batch) * m * n * k <= least:
+        return None
+
+    def distances(shape: tuple[int, ...], strides: tuple[int, ...]) -> tuple[int, ...]:
+        """The batch's strides in elements, 0 where the operand is the same."""
+        own = [0 if size == 1 else stride // 4 for size, stride in zip(shape[:-2], strides[:-2], strict=True)]
+        return (0,) * (len(batch) - len(own)) + tuple(own)
+
+    rows, columns = (tuple(stride // 4 for stride in strides[-2:]) for strides in (a_strides, b_strides))
+    made = launch("gemm", m, n, k, rows, columns, batch, distances(a, a_strides), distances(b, b_strides))
+    return None if made is None else ((*batch, m, n), made)
 
 
 def launch(name: str, *key: Any) -> Any:

@@ -12,6 +12,7 @@ finite: only `fma` rounds once, and NaN goes where IEEE 754 sends it. The elemen
 from __future__ import annotations
 
 import ctypes
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -150,6 +151,51 @@ def exp(x: Vector) -> Vector:
     for part in (half, build.sub(power, half)):
         y = y * _as_floats(emit, build.shl(build.add(part, _constant(emit, 127)), _constant(emit, 23)))
     return y
+
+
+# tanh(x) = x + x³ · (…) in x², and log(1 + f) = f - f² / 2 + f³ · (…), for the least relative errors of the functions.
+_TANH = (-0.005704978480935097, 0.020639078691601753, -0.05373971164226532, 0.13331441581249237, -0.3333328068256378)
+_LOG = (
+    -0.07634429633617401, 0.12761549651622772, -0.131601944565773, 0.14201761782169342, -0.16623356938362122,
+    0.20001226663589478, -0.250008225440979, 0.3333333134651184,
+)  # fmt: skip
+
+
+def tanh(x: Vector) -> Vector:
+    """The hyperbolic tangent, within 2 ulps: a polynomial up to 0.625, from there 1 - 2 / (exp(2 |x|) + 1)."""
+    a = absolute(x)
+    square = a * a
+    near = fma(a * square, polynomial(square, *_TANH), a)
+    return with_sign(select(a < 0.625, near, 1.0 - 2.0 / (exp(a + a) + 1.0)), x)
+
+
+def sigmoid(x: Vector) -> Vector:
+    """1 / (1 + exp(-x)), within 3 ulps in both tails."""
+    decay = exp(-absolute(x))
+    return select(x < 0.0, decay, 1.0) / (decay + 1.0)
+
+
+def gelu(x: Vector) -> Vector:
+    """x · ½ (1 + tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks & Gimpel 2016), as x · sigmoid(2 …): no digits cancel."""
+    return x * sigmoid(x * fma(x * x, 0.07135481627159, 1.5957691216057308))
+
+
+def log(x: Vector) -> Vector:
+    """The natural logarithm, within 1 ulp: of x = 2ⁿ · (1 + f) with 1 + f from √½ to √2 (Cody & Waite 1980, chapter 5).
+
+    -infinity at 0, NaN below.
+    """
+    emit, build = x.emit, x.emit.build
+    tiny = x < 2.0**-126  # a denormal number, which has fewer digits
+    bits = _integers(select(tiny, x * 2.0**23, x))
+    power = build.ashr(build.sub(bits, _constant(emit, 0x3F3504F3)), _constant(emit, 23))
+    f = _as_floats(emit, build.sub(bits, build.shl(power, _constant(emit, 23)))) - 1.0
+    n = Vector(emit, build.sitofp(power, emit.vector)) - select(tiny, 23.0, 0.0)
+    square = f * f
+    rest = fma(n, 1.42860677e-06, fma(f * square, polynomial(f, *_LOG), square * -0.5))
+    y = fma(n, 0.693145752, f + rest)
+    y = select(x < math.inf, y, x)
+    return select(x < 0.0, math.nan, select(x < 2.0**-149, -math.inf, y))
 
 
 class Kernel:

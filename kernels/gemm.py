@@ -1,325 +1,540 @@
-"""The float32 matrix product C = A · B, for operands of any size and any strides.
+"""The float32 matrix product C = activation(A · B + bias), of any sizes and strides, alone or in batches.
 
-Both operands are packed, a block of K at a time, into panels that one register-tiled micro-kernel reads from front to
-end: 14×32 accumulators on AVX-512, 6×16 on AVX2 (Goto & van de Geijn 2008, "Anatomy of high-performance matrix
-multiplication"). Blocks of K depend on K alone, and each element of C is one sum over k in order per block: the bits
-are the same for any number of threads, any M and N.
+C is cut into items, blocks that one thread computes whole, so threads meet only at the end. In an item a register-tiled
+micro-kernel (14×32 accumulators on AVX-512, 6×16 on AVX2) reads A where it is or from a copy of a few rows, and B from
+packed panels that stay in the second cache, a block of K at a time (Goto & van de Geijn 2008, "Anatomy of
+high-performance matrix multiplication"). Items and blocks of K depend on sizes alone, and an element of C is one sum
+over k in order per block: the bits are the same for any number of threads.
 """
 
 from __future__ import annotations
 
-import ctypes
+import contextlib
 import functools
 import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import numpy as np
-
-from . import emitter
+from . import emitter, expressions
 from .cache import compiled
-from .emitter import F32, I64, POINTER, Emitter
+from .emitter import F32, I1, I32, I64, POINTER, Emitter
+from .expressions import Vector
+from .launches import Launch
 from .pool import RUN, pool
 
-# The call's block of parameters, in words of 8 bytes: operands with strides in elements, panels, and the block at hand,
-# which is columns J to J + JB of C, P to P + PB of K, rows TOP to TOP + TB of C.
-A, B, C, M, N, K, A_ROW, A_COLUMN, B_ROW, B_COLUMN, A_PANELS, B_PANELS, POOL, J, JB, P, PB, TOP, TB, WORDS = range(20)
-DEPTH = 320  # of K in a block: a panel of A stays in the first cache, eight of B in the second
-WIDTH = 2048  # of N in a block
-HEIGHT = 1120  # of M in a block, in whole tiles of 14 rows
-COLUMN_TILES = 8  # tiles beside each other in one task
+DIMS = 3  # of a batch, after those are one that may be
+# The block behind the operands' addresses. The kernel puts these there again, in fixed places, and counts items.
+(
+    SCRATCH, C, A, B, BIAS, NEXT, ITEMS, LANES, LANE_SIZE, M, N, K, A_ROW, A_COLUMN, B_ROW, B_COLUMN,
+    BATCH, BATCH_ITEM, ROWS, COLUMNS, DEPTH, COPY, PACK, TURNED, SIZES,
+) = range(25)  # fmt: skip
+A_STRIDES, B_STRIDES = SIZES + DIMS, SIZES + 2 * DIMS
+DEEPEST = 320  # of K in a block: a tile's rows of A stay in the first cache, eight panels of B in the second
+WIDEST = 256  # columns of an item
+TALLEST = 560  # rows of an item
+LOW = 4  # rows of the tiles that take what is left below the last high one
+COPY_ROW = DEEPEST + 16  # the distance of rows in the copy of A
+ITEM = 1 << 18  # multiplications that an item should have at least, some 5 µs
 
-Array = np.ndarray[Any, Any]
-
-
-def _small(rows: int) -> int:
-    """The height of the tiles that take what is left below the last high one."""
-    return 4 if rows > 6 else 2
-
-
-def _transposed(emit: Emitter, vectors: list[Any]) -> list[Any]:
-    """The square matrix of the vectors, transposed in log2(lanes) rounds that exchange ever larger blocks."""
-    lanes, half = emit.lanes, 1
-    while half < lanes:
-        low = [lane if not lane & half else lanes + lane - half for lane in range(lanes)]
-        high = [lane + half if not lane & half else lanes + lane for lane in range(lanes)]
-        result = list(vectors)
-        for i in range(lanes):
-            if not i & half:
-                pair = vectors[i], vectors[i + half]
-                result[i], result[i + half] = emit.shuffle(*pair, low), emit.shuffle(*pair, high)
-        vectors, half = result, half * 2
-    return vectors
+ACTIVATIONS: dict[str | None, Callable[[Vector], Vector] | None] = {
+    None: None,
+    "relu": lambda x: expressions.maximum(x, 0.0),
+    "sigmoid": expressions.sigmoid,
+    "tanh": expressions.tanh,
+    "gelu": expressions.gelu,
+}
 
 
-def _emit_pack(module: Any, height: int) -> None:
-    """pack(to, from, valid, depth, stride, step): to[k · height + r] = from[r · stride + k · step], 0 from valid on."""
-    emit = Emitter(module, f"pack_{height}", [POINTER, POINTER, I64, I64, I64, I64], internal=True)
-    build, lanes = emit.build, emit.lanes
-    to, source, valid, depth, stride, step = emit.args
-    zero, one, size = emit.integer(0), emit.integer(1), emit.integer(height)
-    starts = range(0, height, lanes)
-    parts = [None if height - r >= lanes else emit.tail(emit.integer(height - r)) for r in starts]
-    done = emit.variable(I64, zero)  # the k's that are packed
+def _emit_micro(module: Any, height: int, vectors: int, exact: bool) -> None:
+    """micro(tile, a, a_row, a_step, b, b_row, depth, rows): the products of `height` rows of A and some columns of B.
 
-    def side_by_side() -> None:
-        masks = [emit.tail(emit.minimum(build.sub(valid, emit.integer(r)), emit.integer(height - r))) for r in starts]
-        with emit.loop(zero, depth) as k:
-            here = emit.at(source, build.mul(k, step))
-            there = emit.at(to, build.mul(k, size))
-            for r, part, mask in zip(starts, parts, masks, strict=True):
-                emit.store(emit.load(emit.at(here, emit.integer(r)), mask), emit.at(there, emit.integer(r)), part)
-        build.store(depth, done)
-
-    def transposed() -> None:
-        whole = build.and_(depth, emit.integer(-lanes))
-        with emit.loop(zero, whole, lanes) as k:
-            for r, part in zip(starts, parts, strict=True):
-                rows = [build.add(build.mul(emit.integer(row), stride), k) for row in range(r, min(r + lanes, height))]
-                vectors = [emit.load(emit.at(source, row)) for row in rows]
-                vectors += [emit.floats(0.0)] * (lanes - len(vectors))
-                for n, vector in enumerate(_transposed(emit, vectors)):
-                    there = build.add(build.mul(build.add(k, emit.integer(n)), size), emit.integer(r))
-                    emit.store(vector, emit.at(to, there), part)
-        build.store(whole, done)
-
-    adjacent, contiguous = (build.icmp_signed("==", distance, one) for distance in (stride, step))
-    with build.if_else(adjacent) as (columns, other):
-        with columns:
-            side_by_side()
-        with other:
-            if 2 * height > lanes:
-                with build.if_then(build.and_(contiguous, build.icmp_signed("==", valid, size))):
-                    transposed()
-    with emit.loop(build.load(done, typ=I64), depth) as k, emit.loop(zero, size) as r:
-        value = emit.variable(F32)
-        build.store(emitter.ir.Constant(F32, 0.0), value)
-        with build.if_then(build.icmp_signed("<", r, valid)):
-            here = build.add(build.mul(r, stride), build.mul(k, step))
-            build.store(build.load(emit.at(source, here), typ=F32), value)
-        build.store(build.load(value, typ=F32), emit.at(to, build.add(build.mul(k, size), r)))
-    emit.finish()
-
-
-def _emit_micro(module: Any, height: int, width: int) -> None:
-    """micro(c, row, a, b, depth, rows, columns, more): a tile of C from two panels, added to it if `more`."""
-    arguments = [POINTER, I64, POINTER, POINTER, I64, I64, I64, I64]
-    emit = Emitter(module, f"micro_{height}", arguments, internal=True)
-    build, lanes = emit.build, emit.lanes
-    c, row, a, b, depth, rows, columns, more = emit.args
-    vectors = width // lanes
-    tile = [[emit.variable(emit.vector, emit.floats(0.0)) for _ in range(vectors)] for _ in range(height)]
-    with emit.loop(emit.integer(0), depth) as k:
-        left = emit.at(a, build.mul(k, emit.integer(height)))
-        right = emit.at(b, build.mul(k, emit.integer(width)))
-        bs = [emit.load(emit.at(right, emit.integer(n * lanes))) for n in range(vectors)]
-        for m in range(height):
-            value = emit.broadcast(build.load(emit.at(left, emit.integer(m)), typ=F32))
-            for n in range(vectors):
-                build.store(emit.fma(value, bs[n], build.load(tile[m][n], typ=emit.vector)), tile[m][n])
-
-    whole = build.and_(
-        build.icmp_signed("==", rows, emit.integer(height)), build.icmp_signed("==", columns, emit.integer(width))
-    )
-    aside = emit.variable(emitter.ir.ArrayType(F32, height * width))  # a tile that reaches over C's edge is built here
-    target, stride = build.select(whole, c, aside), build.select(whole, row, emit.integer(width))
-    further = build.icmp_signed("!=", more, emit.integer(0))
-
-    def copy(to: Any, to_row: Any, source: Any, source_row: Any) -> None:
-        """Copies what is inside of C."""
-        with emit.loop(emit.integer(0), rows) as m:
-            for n in range(vectors):
-                there, here = (
-                    emit.at(pointer, build.add(build.mul(m, distance), emit.integer(n * lanes)))
-                    for pointer, distance in ((to, to_row), (source, source_row))
-                )
-                mask = emit.tail(build.sub(columns, emit.integer(n * lanes)))
-                emit.store(emit.load(here, mask), there, mask)
-
-    with build.if_then(build.and_(build.not_(whole), further)):
-        copy(aside, emit.integer(width), c, row)
-    with build.if_else(further) as branches:
-        for branch, add in zip(branches, (True, False), strict=True):
-            with branch:
-                for m, n in itertools.product(range(height), range(vectors)):
-                    to = emit.at(target, build.add(build.mul(stride, emit.integer(m)), emit.integer(n * lanes)))
-                    value = build.load(tile[m][n], typ=emit.vector)
-                    emit.store(build.fadd(emit.load(to), value) if add else value, to)
-    with build.if_then(build.not_(whole)):
-        copy(c, row, aside, emit.integer(width))
-    emit.finish()
-
-
-class _Tiles:
-    """How a block of rows is cut: high tiles first, then low ones for the rest."""
-
-    def __init__(self, emit: Emitter, rows: Any, high: int):
-        self.emit, self.rows, self.heights = emit, rows, (high, _small(high))
-        build, one = emit.build, emit.integer(1)
-        self.high = build.sdiv(build.add(rows, one), emit.integer(high))  # one row short still makes a high one
-        rest = build.sub(rows, build.mul(self.high, emit.integer(high)))
-        low = build.sdiv(build.add(rest, emit.integer(self.heights[1] - 1)), emit.integer(self.heights[1]))
-        self.count = build.add(self.high, low)
-
-    def each(self, number: Any, write: Any) -> None:
-        """Calls `write(height, first row, rows)` where the tile is high, and where it is low."""
-        emit, build = self.emit, self.emit.build
-        with build.if_else(build.icmp_signed("<", number, self.high)) as branches:
-            for branch, height in zip(branches, self.heights, strict=True):
-                with branch:
-                    first = build.mul(number, emit.integer(height))
-                    if height == self.heights[1]:
-                        skipped = build.mul(self.high, emit.integer(self.heights[0] - height))
-                        first = build.add(first, skipped)
-                    write(height, first, emit.minimum(build.sub(self.rows, first), emit.integer(height)))
-
-
-def _up(emit: Emitter, a: Any, by: int) -> Any:
-    """a / by, rounded up."""
-    return emit.build.sdiv(emit.build.add(a, emit.integer(by - 1)), emit.integer(by))
-
-
-def _emit_pack_task(module: Any, tile: tuple[int, int]) -> None:
-    """A panel of A, or the panels of B that a later task multiplies."""
-    emit = Emitter(module, "pack_task", [POINTER, I64])
-    build, (block, number), (high, width) = emit.build, emit.args, tile
-    depth, p = emit.field(block, PB), emit.field(block, P)
-    tiles = _Tiles(emit, emit.field(block, TB), high)
-
-    def pack(
-        height: int, operand: int, strides: tuple[int, int], panels: int, first: Any, begin: Any, rows: Any
-    ) -> None:
-        """Packs from row `first` of the block that begins at `begin`."""
-        stride, step = (emit.field(block, index) for index in strides)
-        start = build.add(build.mul(build.add(begin, first), stride), build.mul(p, step))
-        here = emit.at(emit.field(block, operand, POINTER), start)
-        there = emit.at(emit.field(block, panels, POINTER), build.mul(first, depth))
-        emit.build.call(module.globals[f"pack_{height}"], [there, here, rows, depth, stride, step])
-
-    with build.if_else(build.icmp_signed("<", number, tiles.count)) as (left, right):
-        with left:
-            tiles.each(
-                number,
-                lambda height, first, rows: pack(
-                    height, A, (A_ROW, A_COLUMN), A_PANELS, first, emit.field(block, TOP), rows
-                ),
-            )
-        with right:
-            start = build.mul(build.sub(number, tiles.count), emit.integer(COLUMN_TILES * width))
-            end = emit.minimum(emit.field(block, JB), build.add(start, emit.integer(COLUMN_TILES * width)))
-            with emit.loop(start, end, width) as first:
-                columns = emit.minimum(build.sub(end, first), emit.integer(width))
-                pack(width, B, (B_COLUMN, B_ROW), B_PANELS, first, emit.field(block, J), columns)
-    emit.finish()
-
-
-def _emit_multiply_task(module: Any, tile: tuple[int, int]) -> None:
-    """One tile of rows times a few of columns.
-
-    Tasks that follow one another take turns with two groups of columns, as those that packed them did: two threads in
-    step each keep to a group that is in their own cache already.
+    Unless `exact` there may be fewer rows; the last one then stands in for those that lack.
     """
-    emit = Emitter(module, "multiply_task", [POINTER, I64])
-    build, (block, number), (high, width) = emit.build, emit.args, tile
-    depth, row, jb = emit.field(block, PB), emit.field(block, N), emit.field(block, JB)
-    tiles = _Tiles(emit, emit.field(block, TB), high)
-    pair = build.mul(tiles.count, emit.integer(2))
-    turn, tile_number = build.srem(number, emit.integer(2)), build.sdiv(build.srem(number, pair), emit.integer(2))
-    group = build.add(build.mul(build.sdiv(number, pair), emit.integer(2)), turn)  # the last may have no columns
-    left = build.mul(group, emit.integer(COLUMN_TILES * width))
-    right = emit.minimum(jb, build.add(left, emit.integer(COLUMN_TILES * width)))
-
-    def multiply(height: int, first: Any, rows: Any) -> None:
-        a = emit.at(emit.field(block, A_PANELS, POINTER), build.mul(first, depth))
-        start = build.mul(build.add(emit.field(block, TOP), first), row)
-        with emit.loop(left, right, width) as column:
-            b = emit.at(emit.field(block, B_PANELS, POINTER), build.mul(column, depth))
-            c = emit.at(emit.field(block, C, POINTER), build.add(start, build.add(emit.field(block, J), column)))
-            columns = emit.minimum(build.sub(jb, column), emit.integer(width))
-            build.call(module.globals[f"micro_{height}"], [c, row, a, b, depth, rows, columns, emit.field(block, P)])
-
-    tiles.each(tile_number, multiply)
+    arguments = [POINTER, POINTER, I64, I64, POINTER, I64, I64, I64]
+    emit = Emitter(module, f"micro_{height}_{vectors}", arguments, internal=True)
+    build, lanes = emit.build, emit.lanes
+    tile, a, a_row, a_step, b, b_row, depth, rows = emit.args
+    sums = [[emit.variable(emit.vector, emit.floats(0.0)) for _ in range(vectors)] for _ in range(height)]
+    left, right = emit.variable(POINTER, a), emit.variable(POINTER, b)
+    row_numbers = [emit.integer(m) for m in range(height)]
+    if not exact:
+        row_numbers = [emit.minimum(m, build.sub(rows, emit.integer(1))) for m in row_numbers]
+    starts = [build.mul(m, a_row) for m in row_numbers]
+    with emit.loop(emit.integer(0), depth):
+        here, there = build.load(left, typ=POINTER), build.load(right, typ=POINTER)
+        columns = [emit.load(emit.at(there, emit.integer(n * lanes))) for n in range(vectors)]
+        for start, row in zip(starts, sums, strict=True):
+            value = emit.broadcast(build.load(emit.at(here, start), typ=F32))
+            for column, total in zip(columns, row, strict=True):
+                build.store(emit.fma(value, column, build.load(total, typ=emit.vector)), total)
+        build.store(emit.at(here, a_step), left)
+        build.store(emit.at(there, b_row), right)
+    for m, row in enumerate(sums):
+        for n, total in enumerate(row):
+            place = emit.at(tile, emit.integer(m * emitter.host().tile[1] + n * lanes))
+            emit.store(build.load(total, typ=emit.vector), place)
     emit.finish()
 
 
-def _emit_gemm(module: Any, tile: tuple[int, int]) -> None:
-    """gemm(block): the loops over blocks; each is packed, then multiplied, by the pool."""
-    emit = Emitter(module, "gemm", [POINTER], aliases=True)
-    build, (block,), (high, width) = emit.build, emit.args, tile
-    state, zero = emit.field(block, POOL, POINTER), emit.integer(0)
-    m, n, k = (emit.field(block, index) for index in (M, N, K))
+def _emit_finish(module: Any, activation: Callable[[Vector], Vector] | None) -> None:
+    """finish(p, c, tile, rows, columns, first, more, last): a tile added to C if `more`; bias and activation if `last`.
 
-    def set_field(index: int, value: Any) -> None:
-        build.store(value, emit.at(block, emit.integer(index), I64))
-
-    def run(task: str, count: Any) -> None:
-        address = build.ptrtoint(module.globals[task], I64)
-        emit.call_address(emit.field(state, RUN), emitter.VOID, state, address, block, count)
-
-    blocks = _up(emit, k, DEPTH)
-    even = build.sdiv(build.add(k, build.sub(blocks, emit.integer(1))), blocks)
-    with emit.loop(zero, n, WIDTH) as j:
-        set_field(J, j)
-        jb = emit.minimum(build.sub(n, j), emit.integer(WIDTH))
-        set_field(JB, jb)
-        with emit.loop(zero, k, even) as p:
-            set_field(P, p)
-            set_field(PB, emit.minimum(build.sub(k, p), even))
-            with emit.loop(zero, m, HEIGHT) as i:
-                set_field(TOP, i)
-                ib = emit.minimum(build.sub(m, i), emit.integer(HEIGHT))
-                set_field(TB, ib)
-                tiles = _Tiles(emit, ib, high).count
-                first = build.icmp_signed("==", i, zero)
-                groups = _up(emit, jb, COLUMN_TILES * width)
-                run("pack_task", build.add(tiles, build.select(first, groups, zero)))
-                run("multiply_task", build.mul(tiles, build.mul(_up(emit, groups, 2), emit.integer(2))))
+    `first` is the number of its first column.
+    """
+    arguments = [POINTER, POINTER, POINTER, I64, I64, I64, I1, I1]
+    emit = Emitter(module, "finish", arguments, internal=True)
+    build, lanes, width = emit.build, emit.lanes, emitter.host().tile[1]
+    p, c, tile, rows, columns, first, more, last = emit.args
+    bias = emit.field(p, BIAS, POINTER)
+    one, zero = build.icmp_signed("!=", emit.field(p, TURNED), emit.integer(0)), emit.integer(0)
+    biased = build.and_(last, build.icmp_signed("!=", emit.field(p, BIAS), zero))
+    # Lanes out of a mask cost nothing where there is memory, and a lot at the address 0.
+    bias = build.select(biased, emit.at(bias, build.select(one, zero, first)), tile)
+    all_same = emit.broadcast(
+        build.extract_element(emit.load(bias, build.and_(emit.tail(emit.integer(1)), emit.broadcast(biased))), I32(0))
+    )
+    each = build.and_(biased, build.not_(one))
+    parts = []
+    for n in range(0, width, lanes):
+        mask = emit.tail(build.sub(columns, emit.integer(n)))
+        old, added = (build.and_(mask, emit.broadcast(flag)) for flag in (more, each))
+        shift = emit.load(emit.at(bias, emit.integer(n)), added)
+        parts.append((n, mask, old, build.select(one, all_same, shift)))
+    with emit.loop(emit.integer(0), rows) as m:
+        to = emit.at(c, build.mul(m, emit.field(p, N)))
+        source = emit.at(tile, build.mul(m, emit.integer(width)))
+        for n, mask, old, shift in parts:
+            place = emit.at(to, emit.integer(n))
+            total = build.fadd(emit.load(place, old), emit.load(emit.at(source, emit.integer(n))))
+            value = emit.variable(emit.vector, build.fadd(total, shift))
+            if activation is not None:
+                with build.if_then(last):
+                    whole = Vector(emit, build.load(value, typ=emit.vector))
+                    build.store(activation(whole).value, value)
+            emit.store(build.load(value, typ=emit.vector), place, mask)
     emit.finish()
 
 
-def module() -> Any:
-    """All the code of a product."""
-    made = emitter.new_module("gemm")
-    tile = high, width = emitter.host().tile
-    for height in (high, _small(high), width):
-        _emit_pack(made, height)
-    for height in (high, _small(high)):
-        _emit_micro(made, height, width)
-    _emit_pack_task(made, tile)
-    _emit_multiply_task(made, tile)
-    _emit_gemm(made, tile)
+def _emit_copy(module: Any) -> None:
+    """copy(to, from, row, step, rows, depth): a few rows of A, of which one of the strides is 1, close together.
+
+    to[r · COPY_ROW + k] where k goes along the row, to[k · lanes + r] where r does.
+    """
+    emit = Emitter(module, "copy", [POINTER, POINTER, I64, I64, I64, I64], internal=True)
+    build, zero = emit.build, emit.integer(0)
+    to, source, row, step, rows, depth = emit.args
+    with build.if_else(build.icmp_signed("==", step, emit.integer(1))) as (along, across):
+        with along:
+            with emit.loop(zero, rows) as r, emit.loop(zero, depth, emit.lanes) as k:
+                value = emit.load(emit.at(source, build.add(build.mul(r, row), k)), emit.tail(build.sub(depth, k)))
+                emit.store(value, emit.at(to, build.add(build.mul(r, emit.integer(COPY_ROW)), k)))
+        with across:
+            mask = emit.tail(rows)
+            with emit.loop(zero, depth) as k:
+                value = emit.load(emit.at(source, build.mul(k, step)), mask)
+                emit.store(value, emit.at(to, build.mul(k, emit.integer(emit.lanes))))
+    emit.finish()
+
+
+def _emit_pack(module: Any) -> None:
+    """pack(to, from, row, column, depth, columns): panels of B, each as wide as a tile, the last one filled up with 0.
+
+    to[n0 · depth + k · width + n] = from[k · row + (n0 + n) · column]
+    """
+    emit = Emitter(module, "pack", [POINTER, POINTER, I64, I64, I64, I64], internal=True)
+    build, zero, one, width = emit.build, emit.integer(0), emit.integer(1), emitter.host().tile[1]
+    to, source, row, column, depth, columns = emit.args
+    whole = build.and_(columns, emit.integer(-width))
+    starts = range(0, width, emit.lanes)
+
+    def copy(first: Any, k: Any, masks: Sequence[Any]) -> None:
+        here = emit.at(source, build.add(build.mul(k, row), first))
+        there = emit.at(to, build.add(build.mul(first, depth), build.mul(k, emit.integer(width))))
+        for n, mask in zip(starts, masks, strict=True):
+            emit.store(emit.load(emit.at(here, emit.integer(n)), mask), emit.at(there, emit.integer(n)))
+
+    def one_by_one(k: Any, n: Any) -> None:
+        value = build.load(emit.at(source, build.add(build.mul(k, row), build.mul(n, column))), typ=F32)
+        build.store(value, emit.at(to, place(k, n)))
+
+    def place(k: Any, n: Any) -> Any:
+        inside = build.and_(n, emit.integer(width - 1))
+        return build.add(build.add(build.mul(build.sub(n, inside), depth), build.mul(k, emit.integer(width))), inside)
+
+    four = emitter.ir.VectorType(F32, 4)
+    with build.if_else(build.icmp_signed("==", column, one)) as (adjacent, apart):
+        with adjacent:
+            with emit.loop(zero, depth) as k, emit.loop(zero, whole, width) as first:
+                copy(first, k, [None] * len(starts))
+            with build.if_then(build.icmp_signed("<", whole, columns)):
+                masks = [emit.tail(build.sub(build.sub(columns, whole), emit.integer(n))) for n in starts]
+                with emit.loop(zero, depth) as k:
+                    copy(whole, k, masks)
+        with apart:
+            with emit.loop(
+                build.mul(whole, depth),
+                build.mul(build.and_(build.add(columns, emit.integer(width - 1)), emit.integer(-width)), depth),
+                emit.lanes,
+            ) as at:
+                emit.store(emit.floats(0.0), emit.at(to, at))
+            contiguous = build.icmp_signed("==", row, one)
+            squares, deep = (
+                build.select(contiguous, build.and_(extent, emit.integer(-4)), zero) for extent in (columns, depth)
+            )
+            with emit.loop(zero, squares, 4) as n, emit.loop(zero, deep, 4) as k:
+                lines = [
+                    build.load(
+                        emit.at(source, build.add(k, build.mul(build.add(n, emit.integer(i)), column))),
+                        typ=four,
+                        align=4,
+                    )
+                    for i in range(4)
+                ]
+                for i, line in enumerate(_transposed(emit, lines)):
+                    build.store(line, emit.at(to, place(build.add(k, emit.integer(i)), n)), align=4)
+            with emit.loop(zero, squares) as n, emit.loop(deep, depth) as k:
+                one_by_one(k, n)
+            with emit.loop(squares, columns) as n, emit.loop(zero, depth) as k:
+                one_by_one(k, n)
+    emit.finish()
+
+
+def _transposed(emit: Emitter, lines: list[Any]) -> list[Any]:
+    """The 4×4 matrix of four vectors, transposed in two rounds that each interleave vectors two apart."""
+    kind = emitter.ir.VectorType(I32, 4)
+    for _ in range(2):
+        pairs = [(lines[i], lines[i + 2], order) for i in (0, 1) for order in ((0, 4, 1, 5), (2, 6, 3, 7))]
+        lines = [
+            emit.build.shuffle_vector(
+                a, b, emitter.ir.Constant(kind, [emitter.ir.Constant(I32, lane) for lane in order])
+            )
+            for a, b, order in pairs
+        ]
+    return lines
+
+
+def _emit_tiles(module: Any) -> None:
+    """item(p, memory, c, a, b, row, last_row, column, last_column): a block of C, by tiles."""
+    emit, (p, memory, c, a, b, first_row, last_row, first, last) = _new_item(module)
+    build, lanes, zero = emit.build, emit.lanes, emit.integer(0)
+    height, width = emitter.host().tile
+    k_all, a_row, a_step, b_row, b_column = (emit.field(p, i) for i in (K, A_ROW, A_COLUMN, B_ROW, B_COLUMN))
+    copied, packed = (build.icmp_signed("!=", emit.field(p, i), zero) for i in (COPY, PACK))
+    along = build.icmp_signed("==", a_step, emit.integer(1))
+    tile = memory
+    copy = emit.at(memory, emit.integer(height * width))
+    panels = emit.at(copy, emit.integer(_copy_size()))
+    calls = module.globals
+
+    tail = build.add(first, build.and_(build.sub(last, first), emit.integer(-width)))
+    start = build.select(packed, first, tail)  # of the packed columns
+
+    def columns_at(j: Any) -> tuple[Any, Any]:
+        """How many columns the tile at j has, and whether its panel is packed."""
+        return emit.minimum(build.sub(last, j), emit.integer(width)), build.icmp_signed(">=", j, start)
+
+    with emit.loop(zero, k_all, emit.field(p, DEPTH)) as k:
+        depth = emit.minimum(build.sub(k_all, k), emit.field(p, DEPTH))
+        more = build.icmp_signed("!=", k, zero)
+        ends = build.icmp_signed("==", build.add(k, depth), k_all)
+        a_here, b_here = emit.at(a, build.mul(k, a_step)), emit.at(b, build.mul(k, b_row))
+
+        def panel(j: Any, depth: Any = depth) -> Any:
+            return emit.at(panels, build.mul(build.sub(j, first), depth))
+
+        with build.if_then(build.icmp_signed("<", start, last)):
+            source = emit.at(b_here, build.mul(start, b_column))
+            build.call(calls["pack"], [panel(start), source, b_row, b_column, depth, build.sub(last, start)])
+        place = emit.variable(I64, first_row)
+        with _while(emit, lambda: build.icmp_signed("<", build.load(place, typ=I64), last_row)):
+            i = build.load(place, typ=I64)
+            left = build.sub(last_row, i)
+            high = build.icmp_signed(">=", left, emit.integer(height))
+            rows = build.select(high, emit.integer(height), emit.minimum(left, emit.integer(LOW)))
+            source = emit.at(a_here, build.mul(i, a_row))
+            with build.if_then(copied):
+                build.call(calls["copy"], [copy, source, a_row, a_step, rows, depth])
+            source = build.select(copied, copy, source)
+            row = build.select(copied, build.select(along, emit.integer(COPY_ROW), emit.integer(1)), a_row)
+            step = build.select(copied, build.select(along, emit.integer(1), emit.integer(lanes)), a_step)
+            with emit.loop(first, last, width) as j:
+                columns, due = columns_at(j)
+                right = build.select(due, panel(j), emit.at(b_here, j))
+                distance = build.select(due, emit.integer(width), b_row)
+                operands = [tile, source, row, step, right, distance, depth, rows]
+                with build.if_else(high) as (whole, low):
+                    with whole:
+                        narrow = build.icmp_signed("<=", columns, emit.integer(lanes))
+                        with build.if_else(narrow) as (half, full):
+                            with half:
+                                build.call(calls[f"micro_{height}_1"], operands)
+                            with full:
+                                build.call(calls[f"micro_{height}_2"], operands)
+                    with low:
+                        build.call(calls[f"micro_{LOW}_2"], operands)
+                there = emit.at(c, build.add(build.mul(i, emit.field(p, N)), j))
+                build.call(calls["finish"], [p, there, tile, rows, columns, j, more, ends])
+            build.store(build.add(i, rows), place)
+    emit.finish()
+
+
+def _emit_row(module: Any) -> None:
+    """item(…): columns of C's only row, from rows of B that lie in one piece each and are read where they are."""
+    emit, (p, tile, c, a, b, _, _, first, last) = _new_item(module)
+    build, lanes, width, yes = emit.build, emit.lanes, emitter.host().tile[1], emitter.ir.Constant(I1, 1)
+    step, row = emit.field(p, A_COLUMN), emit.field(p, B_ROW)
+    starts = range(0, 2 * width, lanes)
+    with emit.loop(first, last, 2 * width) as j:
+        columns = build.sub(last, j)
+        masks = [emit.tail(build.sub(columns, emit.integer(n))) for n in starts]
+        sums = [emit.variable(emit.vector, emit.floats(0.0)) for _ in starts]
+        left, right = emit.variable(POINTER, a), emit.variable(POINTER, emit.at(b, j))
+        with emit.loop(emit.integer(0), emit.field(p, K)):
+            here, there = build.load(left, typ=POINTER), build.load(right, typ=POINTER)
+            value = emit.broadcast(build.load(here, typ=F32))
+            for n, mask, total in zip(starts, masks, sums, strict=True):
+                line = emit.load(emit.at(there, emit.integer(n)), mask)
+                build.store(emit.fma(value, line, build.load(total, typ=emit.vector)), total)
+            build.store(emit.at(here, step), left)
+            build.store(emit.at(there, row), right)
+        for n, total in zip(starts, sums, strict=True):
+            emit.store(build.load(total, typ=emit.vector), emit.at(tile, emit.integer(n)))
+        for n in (0, width):
+            rest = build.sub(columns, emit.integer(n))
+            with build.if_then(build.icmp_signed(">", rest, emit.integer(0))):
+                at = build.add(j, emit.integer(n))
+                operands = [p, emit.at(c, at), emit.at(tile, emit.integer(n)), emit.integer(1), rest, at]
+                build.call(module.globals["finish"], [*operands, emitter.ir.Constant(I1, 0), yes])
+    emit.finish()
+
+
+def _emit_dot(module: Any) -> None:
+    """item(…): columns of C's only row, from columns of B and a row of A that lie in one piece each."""
+    emit, (p, tile, c, a, b, _, _, first, last) = _new_item(module)
+    build, lanes, width, zero = emit.build, emit.lanes, emitter.host().tile[1], emit.integer(0)
+    k_all, column = emit.field(p, K), emit.field(p, B_COLUMN)
+    whole = build.and_(k_all, emit.integer(-lanes))
+    with emit.loop(first, last, width) as j:
+        columns = emit.minimum(build.sub(last, j), emit.integer(width))
+        with emit.loop(zero, columns, LOW) as n:
+            numbers = [
+                emit.minimum(build.add(n, emit.integer(i)), build.sub(columns, emit.integer(1))) for i in range(LOW)
+            ]
+            lines = [emit.at(b, build.mul(build.add(j, number), column)) for number in numbers]
+            sums = [emit.variable(emit.vector, emit.floats(0.0)) for _ in lines]
+
+            def add(k: Any, mask: Any) -> None:
+                value = emit.load(emit.at(a, k), mask)
+                for line, total in zip(lines, sums, strict=True):
+                    factor = emit.load(emit.at(line, k), mask)
+                    build.store(emit.fma(value, factor, build.load(total, typ=emit.vector)), total)
+
+            with emit.loop(zero, whole, lanes) as k:
+                add(k, None)
+            with build.if_then(build.icmp_signed("<", whole, k_all)):
+                add(whole, emit.tail(build.sub(k_all, whole)))
+            for number, total in zip(numbers, sums, strict=True):
+                vector = build.load(total, typ=emit.vector)
+                distance = lanes // 2
+                while distance:  # the sum of all lanes, in lane 0
+                    moved = [(lane + distance) % lanes for lane in range(lanes)]
+                    vector, distance = build.fadd(vector, emit.shuffle(vector, vector, moved)), distance // 2
+                build.store(build.extract_element(vector, I32(0)), emit.at(tile, number))
+        flags = [emitter.ir.Constant(I1, flag) for flag in (0, 1)]
+        build.call(module.globals["finish"], [p, emit.at(c, j), tile, emit.integer(1), columns, j, *flags])
+    emit.finish()
+
+
+@contextlib.contextmanager
+def _while(emit: Emitter, condition: Callable[[], Any]) -> Iterator[None]:
+    """A loop for as long as the condition, emitted by the function, holds."""
+    build = emit.build
+    head, body, end = (build.append_basic_block(name) for name in ("while", "do", "done"))
+    build.branch(head)
+    build.position_at_end(head)
+    build.cbranch(condition(), body, end)
+    build.position_at_end(body)
+    yield
+    build.branch(head)
+    build.position_at_end(end)
+
+
+def _new_item(module: Any) -> tuple[Emitter, Any]:
+    emit = Emitter(module, "item", [POINTER] * 5 + [I64] * 4, aliases=True, internal=True)
+    return emit, emit.args
+
+
+def _copy_size() -> int:
+    """Floats that a copy of a tile's rows of A takes."""
+    height, lanes = emitter.host().tile[0], emitter.host().lanes
+    return max(height * COPY_ROW, DEEPEST * lanes)
+
+
+def _emit_task(module: Any) -> None:
+    """task(p, lane): computes items, each the next that nobody has, until none is left."""
+    emit = Emitter(module, "task", [POINTER, I64], aliases=True)
+    build, (p, lane), one, zero = emit.build, emit.args, emit.integer(1), emit.integer(0)
+    memory = emit.at(emit.field(p, SCRATCH, POINTER), build.mul(lane, emit.field(p, LANE_SIZE)))
+    m, n, rows, columns, batch, group = (emit.field(p, i) for i in (M, N, ROWS, COLUMNS, BATCH, BATCH_ITEM))
+    across, down = _up(emit, n, columns), _up(emit, m, rows)
+    number = emit.variable(I64)
+
+    def another() -> Any:
+        build.store(build.atomic_rmw("add", emit.at(p, emit.integer(NEXT), I64), one, "monotonic"), number)
+        return build.icmp_signed("<", build.load(number, typ=I64), emit.field(p, ITEMS))
+
+    with _while(emit, another):
+        item = build.load(number, typ=I64)
+        column = build.mul(build.srem(item, across), columns)
+        rest = build.sdiv(item, across)
+        row = build.mul(build.srem(rest, down), rows)
+        start = build.mul(build.sdiv(rest, down), group)
+        last_row, last_column = emit.minimum(build.add(row, rows), m), emit.minimum(build.add(column, columns), n)
+        with emit.loop(start, emit.minimum(build.add(start, group), batch)) as index:
+            c = emit.at(emit.field(p, C, POINTER), build.mul(index, build.mul(m, n)))
+            a_start, b_start, left = zero, zero, index
+            for dim in reversed(range(DIMS)):
+                size = emit.field(p, SIZES + dim)
+                at, left = build.srem(left, size), build.sdiv(left, size)
+                a_start = build.add(a_start, build.mul(at, emit.field(p, A_STRIDES + dim)))
+                b_start = build.add(b_start, build.mul(at, emit.field(p, B_STRIDES + dim)))
+            a, b = emit.at(emit.field(p, A, POINTER), a_start), emit.at(emit.field(p, B, POINTER), b_start)
+            build.call(module.globals["item"], [p, memory, c, a, b, row, last_row, column, last_column])
+    emit.finish()
+
+
+def _up(emit: Emitter, a: Any, by: Any) -> Any:
+    """a / by, rounded up."""
+    return emit.build.sdiv(emit.build.add(a, emit.build.sub(by, emit.integer(1))), by)
+
+
+def _emit_kernel(module: Any, name: str, operands: int) -> None:
+    """The launch's function for so many operands."""
+    emit = Emitter(module, name, [POINTER, POINTER], aliases=True)
+    build, (state, block) = emit.build, emit.args
+    p = emit.at(block, emit.integer(operands), I64)
+    zero = emit.integer(0)
+    c, a, b, bias = [emit.field(block, i) for i in range(operands)] + [zero] * (4 - operands)
+    turned = build.icmp_signed("!=", emit.field(p, TURNED), zero)
+    values = c, build.select(turned, b, a), build.select(turned, a, b), bias, zero
+    for index, value in zip((C, A, B, BIAS, NEXT), values, strict=True):
+        build.store(value, emit.at(p, emit.integer(index), I64))
+    task = build.ptrtoint(module.globals["task"], I64)
+    emit.call_address(emit.field(state, RUN), emitter.VOID, state, task, p, emit.field(p, LANES))
+    emit.finish()
+
+
+def module(kind: str, activation: str | None) -> Any:
+    """The code of products of a kind: "tiles", or C's one "row" by rows of B, or by "dot" products with its columns."""
+    made = emitter.new_module(f"gemm_{kind}_{activation}")
+    _emit_finish(made, ACTIVATIONS[activation])
+    if kind == "tiles":
+        height = emitter.host().tile[0]
+        for rows, vectors in ((height, 2), (height, 1), (LOW, 2)):
+            _emit_micro(made, rows, vectors, exact=rows == height)
+        _emit_copy(made)
+        _emit_pack(made)
+    {"tiles": _emit_tiles, "row": _emit_row, "dot": _emit_dot}[kind](made)
+    _emit_task(made)
+    _emit_kernel(made, "product", 3)
+    _emit_kernel(made, "biased", 4)
     return made
 
 
 @functools.cache
-def code() -> Any:
-    """The function that takes a block of parameters, compiled."""
-    (address,) = compiled(module(), ("gemm",))
-    return ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address)
+def _code(kind: str, activation: str | None) -> tuple[int, int]:
+    product, biased = compiled(module(kind, activation), ("product", "biased"))
+    return product, biased
 
 
-_free: list[tuple[Array, int, int]] = []  # panels of calls that have ended: one pair per thread that calls at once
+def _cut(m: int, n: int, k: int, batch: int) -> tuple[int, int, int]:
+    """Rows, columns and products of an item."""
+    height, width = emitter.host().tile
+    rows, columns = min(m, TALLEST // height * height), min(n, WIDEST)
+    whole = m * n * k
+    wanted = min(64, whole * batch // ITEM)
+    if whole < ITEM:
+        return rows, columns, max(1, min(batch, ITEM // whole))
+
+    def items() -> int:
+        return batch * -(-m // rows) * -(-n // columns)
+
+    while items() < wanted:
+        if columns >= 2 * width and (columns >= rows or rows < 4 * height):
+            columns = -(-columns // 2 // width) * width
+        elif rows >= 4 * height:
+            rows = -(-rows // 2 // height) * height
+        else:
+            break
+    return rows, columns, 1
 
 
-def _new_panels() -> tuple[Array, int, int]:
-    """Memory for a block's panels, with the addresses of A's and B's."""
-    of_a = DEPTH * (HEIGHT + 16)
-    memory = np.empty(of_a + DEPTH * (WIDTH + 32) + 32, np.float32)
-    start = -(-memory.ctypes.data // 64) * 64
-    return memory, start, start + 4 * of_a
+def launch(
+    m: int,
+    n: int,
+    k: int,
+    a_strides: tuple[int, int],
+    b_strides: tuple[int, int],
+    batch: tuple[int, ...] = (),
+    a_batch: tuple[int, ...] = (),
+    b_batch: tuple[int, ...] = (),
+    bias: bool = False,
+    activation: str | None = None,
+) -> Launch | None:
+    """The kernel of C[batch..., m, n] = activation(A @ B + bias); operands: C, which is contiguous, A, B, [bias of n].
 
+    None where a size is 0, or a batch has too many dims that cannot be merged.
 
-def matmul(a: Array, b: Array) -> Array:
-    """The product of two float32 matrices that are not empty."""
-    (m, k), n = a.shape, b.shape[1]
-    y = np.empty((m, n), np.float32)
-    gemm = code()
-    try:
-        panels = _free.pop()
-    except IndexError:
-        panels = _new_panels()
-    strides = (stride // 4 for stride in (*a.strides, *b.strides))
-    addresses = a.ctypes.data, b.ctypes.data, y.ctypes.data
-    block = (ctypes.c_int64 * WORDS)(*addresses, m, n, k, *strides, *panels[1:], pool().address)
-    gemm(ctypes.addressof(block))
-    _free.append(panels)
-    return y
+    Args:
+      m: rows of A and C.
+      n: columns of B and C.
+      k: columns of A, and rows of B.
+      a_strides: the distances of A's rows and of its columns, in elements.
+      b_strides: those of B.
+      batch: the sizes of a batch.
+      a_batch: the distances of the matrices A in each of them; 0 if there is one for all.
+      b_batch: those of B.
+      bias: whether there is one.
+      activation: relu, sigmoid, tanh, gelu (the one with tanh), or None.
+    """
+    dims = [(s, x, y) for s, x, y in zip(batch, a_batch, b_batch, strict=True) if s != 1]
+    merged: list[tuple[int, int, int]] = []
+    for size, x, y in dims:
+        if merged and merged[-1][1:] == (size * x, size * y):
+            merged[-1] = (merged[-1][0] * size, x, y)
+        else:
+            merged.append((size, x, y))
+    if len(merged) == 1 and merged[0][2] == 0 and (m == 1 or merged[0][1] == m * a_strides[0]):
+        size, x, _ = merged.pop()
+        a_strides = (x if m == 1 else a_strides[0], a_strides[1])
+        m *= size
+    products = math.prod(size for size, _, _ in merged)
+    if len(merged) > DIMS or m * n * k * products == 0:
+        return None
+    turned = int(n == 1)
+    if n == 1:  # the column as the row of the product of the transposed operands
+        m, n, a_strides, b_strides = n, m, b_strides[::-1], a_strides[::-1]
+        merged = [(size, y, x) for size, x, y in merged]
+    kind = "tiles"
+    if m == 1 and (n == 1 or b_strides[1] != 1) and a_strides[1] == b_strides[0] == 1:
+        kind = "dot"
+    elif m == 1 and (n == 1 or b_strides[1] == 1):
+        kind = "row"
+    rows, columns, group = _cut(m, n, k, products)
+    items = -(-m // rows) * -(-n // columns) * -(-products // group)
+    lanes = min(pool().threads, items)
+    height, width = emitter.host().tile
+    depth = -(-k // -(-k // DEEPEST))
+    floats = height * width
+    if kind == "tiles":
+        floats += _copy_size() + depth * -(-columns // width) * width
+    size = -(-floats // 16) * 16
+    copy = int(1 in a_strides and columns > 2 * width)
+    pack = int(b_strides[1] != 1 or rows > 2 * height)
+    dims = [(1, 0, 0)] * (DIMS - len(merged)) + merged
+    words = (
+        0, 0, 0, 0, 0, items, lanes, size, m, n, k, *a_strides, *b_strides, products, group, rows, columns, depth,
+        copy, pack, turned, *itertools.chain(*zip(*dims, strict=True)),
+    )  # fmt: skip
+    return Launch(_code(kind, activation)[int(bias)], 3 + bias, words, 4 * size * lanes)

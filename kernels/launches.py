@@ -11,7 +11,7 @@ from __future__ import annotations
 import ctypes
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -39,21 +39,36 @@ class Launch:
     operands: int
     words: tuple[int, ...]
     scratch: int = 0
+    _function: Any = field(init=False, compare=False, repr=False)
+    _blocks: list[Any] = field(init=False, compare=False, repr=False, default_factory=list)  # of calls that have ended
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_function", _SIGNATURE(self.address))
 
     def __call__(self, *operands: Array) -> None:
-        """Runs it on C-contiguous arrays: the outputs, which it fills, then the inputs."""
+        """Runs it on arrays, C-contiguous where its key says no more: the outputs, which it fills, then the inputs."""
+        try:
+            block = self._blocks.pop()
+        except IndexError:
+            count = self.operands + 1
+            block = (ctypes.c_int64 * (count + len(self.words)))(*[0] * count, *self.words)
         memory = _take(self.scratch)
-        addresses = [address_of(array) for array in operands]
-        block = (ctypes.c_int64 * (self.operands + 1 + len(self.words)))(*addresses, memory.start, *self.words)
-        _SIGNATURE(self.address)(pool().address, ctypes.addressof(block))
+        place = 0
+        for array in operands:
+            block[place] = address_of(array)
+            place += 1
+        block[place] = memory.start
+        self._function(pool().address, ctypes.addressof(block))
         _free.append(memory)
+        self._blocks.append(block)
 
 
-def address_of(array: Array) -> int:
+def address_of(array: Any) -> int:
     """The address of an array's first element."""
-    if array.flags.writeable and array.flags.c_contiguous and array.size:
-        return ctypes.addressof(ctypes.c_char.from_buffer(array))  # a quarter of the time of what follows
-    address: int = array.ctypes.data
+    flags = array.flags
+    if flags.writeable and flags.forc and array.size:
+        return ctypes.addressof(ctypes.c_char.from_buffer(array if flags.c_contiguous else array.T))
+    address: int = array.ctypes.data  # four times as slow
     return address
 
 

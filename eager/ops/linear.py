@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import dtypes
+from .. import dtypes, kernels
 from ..primitive import primitive, promote_together, settles_floats
 from ..tensor import TensorLike, dims
 from . import arrays, rules
@@ -27,7 +27,9 @@ def _promote_product(x1: Any, x2: Any) -> np.dtype[Any] | None:
 @primitive(shape=rules.matmul, promote=_promote_product)
 def matmul(x1: TensorLike, x2: TensorLike) -> Any:
     """The matrix product x1 @ x2 over the last two axes; a vector is a row on the left, a column on the right."""
-    y = np.matmul(x1, x2)
+    y = kernels.product(x1, x2)
+    if y is None:
+        y = np.matmul(x1, x2)
     return y if y.dtype is x1.dtype or y.dtype == x1.dtype else y.astype(x1.dtype)  # bfloat16 comes as float32
 
 
@@ -48,14 +50,14 @@ def swapped(x: Any) -> Any:
 
 def _matmul_left(g: Any, y: Any, x1: Any, x2: Any) -> Any:
     if x1.ndim == x2.ndim == 2 and g.dtype.kind != "c":
-        return g @ x2.T
+        return matmul(g, x2.T)
     g, left, right = _as_matrices(g, x1, x2)
     return arrays.reshape(unbroadcast(matmul(g, conj(swapped(right))), left), newshape=dims(x1))
 
 
 def _matmul_right(g: Any, y: Any, x1: Any, x2: Any) -> Any:
     if x1.ndim == x2.ndim == 2 and g.dtype.kind != "c":
-        return x1.T @ g
+        return matmul(x1.T, g)
     g, left, right = _as_matrices(g, x1, x2)
     return arrays.reshape(unbroadcast(matmul(conj(swapped(left)), g), right), newshape=dims(x2))
 

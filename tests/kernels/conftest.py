@@ -15,9 +15,9 @@ def target(request, monkeypatch, tmp_path):
     else:
         chosen = emitter.Target("haswell", "+avx2,+fma", 8, (6, 16))
     monkeypatch.setattr(emitter, "host", lambda: chosen)
-    gemm.code.cache_clear()
+    gemm._code.cache_clear()
     yield chosen
-    gemm.code.cache_clear()
+    gemm._code.cache_clear()
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from eagerly.kernels import activations
+from eagerly.kernels import activations, expressions
 from eagerly.kernels.expressions import SLAB, Kernel, absolute, elementwise, fma, maximum, minimum, select
 from eagerly.ops.elementwise import exp as exp_op
 from eagerly.ops.elementwise import sigmoid as sigmoid_op
@@ -63,10 +63,19 @@ def test_nan_of_the_first_operand_stays(target):
 
 
 @pytest.mark.parametrize(
-    "name, op, ulps", [("exp", exp_op, 1.0), ("sigmoid", sigmoid_op, 3.0), ("erf", erf_op, 3.0)], ids=lambda x: str(x)
+    "function, op, ulps",
+    [
+        (activations.exp.function, exp_op, 1.0),
+        (activations.sigmoid.function, sigmoid_op, 3.0),
+        (activations.erf.function, erf_op, 3.0),
+        (expressions.tanh, np.tanh, 2.0),
+        (expressions.log, np.log, 1.0),
+    ],
+    ids=lambda x: getattr(x, "__name__", ""),
 )
-def test_function_within_its_ulps(target, name, op, ulps):
-    kernel = Kernel(getattr(activations, name).function)
+@pytest.mark.filterwarnings("ignore:(divide by zero|invalid value) encountered in log:RuntimeWarning")
+def test_function_within_its_ulps(target, function, op, ulps):
+    kernel = Kernel(function)
     tiny = np.float32(10.0) ** np.linspace(-44, 2, 20000, dtype=np.float32)
     x = np.concatenate([np.linspace(-110, 110, 200001), np.linspace(-5, 5, 200001), tiny, -tiny, SPECIAL])
     x = x.astype(np.float32)
@@ -78,6 +87,11 @@ def test_function_within_its_ulps(target, name, op, ulps):
     np.testing.assert_array_equal(y[~finite], rounded[~finite])
     assert (np.abs(y[finite] - exact[finite]) <= ulps * np.spacing(np.abs(rounded[finite]))).all()
     np.testing.assert_array_equal(np.signbit(y[~np.isnan(y)]), np.signbit(rounded[~np.isnan(y)]))
+
+
+def test_one_has_the_logarithm_zero_and_tanh_ends_at_one(target):
+    assert Kernel(expressions.log)(np.float32([1.0])) == 0.0
+    np.testing.assert_array_equal(Kernel(expressions.tanh)(np.float32([9.5, 1e30, -np.inf])), np.float32([1, 1, -1]))
 
 
 @pytest.mark.parametrize("name", ["exp", "sigmoid", "erf"])

@@ -30,6 +30,31 @@ def test_elementwise_that_is_answered_or_left(name):
         assert kernels.elementwise(name, other) is None
 
 
+def test_product_that_is_answered_or_left():
+    a, b = floats(70, 80), floats(80, 90)
+    batch = floats(3, 1, 70, 80)
+    for left, right in [
+        (a, b),
+        (a.copy("F"), b),
+        (a, floats(90, 80).T),
+        (batch, floats(2, 80, 90)),
+        (a, floats(5, 80, 90)),
+    ]:
+        np.testing.assert_allclose(kernels.product(left, right), left @ right, rtol=1e-4, atol=1e-4)
+    for left, right in [(a[:1], floats(80, 300)), (floats(300, 80), b[:, :1])]:
+        np.testing.assert_allclose(kernels.product(left, right), left @ right, rtol=1e-4, atol=1e-4)
+    packed = np.zeros((70, 80), np.dtype([("byte", "i1"), ("x", "f4")]))["x"]
+    for other in [a[:10, :], a.astype(np.float64), a[0], packed, a.astype(">f4"), a[:, :70], a[:0], Tensor(a), 1.0]:
+        assert kernels.product(other, b) is None
+
+
+def test_products_that_are_wrong_are_explained():
+    with pytest.raises(ValueError, match="matmul: "):
+        ops.matmul(floats(300, 70), floats(80, 300))
+    with pytest.raises(ValueError, match="matmul: "):
+        ops.matmul(floats(3, 300, 80), floats(2, 80, 300))
+
+
 def test_training_step_with_kernels_equals_one_without(monkeypatch):
     x, w = floats(256, 256), floats(256, 256)
 
@@ -42,6 +67,7 @@ def test_training_step_with_kernels_equals_one_without(monkeypatch):
 
     with_kernels = step()
     monkeypatch.setattr(kernels, "elementwise", lambda name, x: None)
+    monkeypatch.setattr(kernels, "product", lambda a, b: None)
     for one, other in zip(with_kernels, step(), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-7)
 
@@ -105,11 +131,11 @@ sys.modules["llvmlite"] = None
 import numpy as np
 from eagerly import kernels, ops
 x = np.ones((300, 300), np.float32)
-assert ops.sigmoid(x).shape == ops.exp(x).shape == (300, 300)
+assert ops.sigmoid(x).shape == ops.exp(x).shape == ops.matmul(x, x).shape == (300, 300)
 print(sorted(kernels.failures))
 """
 
 
 def test_without_llvmlite_compositions_run():
     done = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, timeout=120)
-    assert (done.stdout, done.stderr) == ("['exp', 'sigmoid']\n", "")
+    assert (done.stdout, done.stderr) == ("['exp', 'gemm', 'sigmoid']\n", "")

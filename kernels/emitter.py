@@ -16,7 +16,8 @@ from typing import Any
 from llvmlite import binding
 from llvmlite import ir as ir
 
-F32, I1, I32, I64, VOID = ir.FloatType(), ir.IntType(1), ir.IntType(32), ir.IntType(64), ir.VoidType()
+F32, VOID = ir.FloatType(), ir.VoidType()
+I1, I8, I32, I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
 POINTER = ir.PointerType()
 
 
@@ -166,6 +167,10 @@ class Emitter:
     def floats(self, value: float) -> Any:
         """A vector of one float32 in all lanes."""
         return ir.Constant(self.vector, [ir.Constant(F32, value)] * self.lanes)
+
+    def integers(self, value: int) -> Any:
+        """A vector of one int32 in all lanes."""
+        return ir.Constant(ir.VectorType(I32, self.lanes), [ir.Constant(I32, value)] * self.lanes)
 
     @contextlib.contextmanager
     def loop(self, start: Any, stop: Any, step: Any = 1) -> Iterator[Any]:

@@ -201,6 +201,11 @@ class Emitter:
         """A value from a block of parameters, 8 bytes each."""
         return self.build.load(self.at(pointer, self.integer(index), I64), typ=kind)
 
+    def prefetch(self, pointer: Any) -> None:
+        """Has memory brought to the first cache; it may lie outside of any array."""
+        flags = (ir.Constant(I32, flag) for flag in (0, 3, 1))  # to read, to keep, data
+        self.call("llvm.prefetch.p0", VOID, pointer, *flags)
+
     def call_address(self, address: Any, result: Any, *args: Any) -> Any:
         """Calls the function at an address, an int64."""
         kind = ir.FunctionType(result, [arg.type for arg in args])

@@ -18,6 +18,7 @@ from .expressions import Vector, absolute, fma, minimum, polynomial, with_sign
 
 # (e^r - 1 - r) / r², fitted on |r| <= ln(2) / 2 for the least error of the whole.
 _EXPM1 = (0.00138131354, 0.00836941972, 0.041668456, 0.166665152, 0.49999994)
+WORDS = ("batch", "steps", "units", "backwards")  # what follows the addresses in a block
 _ROUNDING = 12582912.0  # 1.5 · 2²³: a float32 near it is an integer, which its low bits hold
 
 
@@ -66,13 +67,30 @@ def whole_vectors(emit: Emitter, size: Any) -> Any:
 
 
 def each_vector(emit: Emitter, size: Any, write: Callable[[Any, Any], None]) -> None:
-    """Calls `write(first, mask)` for vectors of so many elements: in a loop without a mask, and for what is left."""
-    build = emit.build
-    whole = build.and_(size, emit.integer(-emit.lanes))
-    with emit.loop(emit.integer(0), whole, emit.lanes) as first:
+    """Calls `write(first, mask)` in a loop over the vectors of so many elements.
+
+    AVX-512 has masks for nothing; else what is left after whole vectors, with mask None, is written by itself.
+    """
+    build, lanes = emit.build, emit.lanes
+    if lanes == 16:
+        with emit.loop(emit.integer(0), size, lanes) as first:
+            write(first, emit.tail(build.sub(size, first)))
+        return
+    whole = build.and_(size, emit.integer(-lanes))
+    with emit.loop(emit.integer(0), whole, lanes) as first:
         write(first, None)
     with build.if_then(build.icmp_signed("<", whole, size)):
         write(whole, emit.tail(build.sub(size, whole)))
+
+
+def copy_vectors(emit: Emitter, size: Any, *pairs: tuple[Any, Any]) -> None:
+    """Copies so many elements from the first address of each pair to the second."""
+
+    def write(j: Any, mask: Any) -> None:
+        for source, to in pairs:
+            emit.store(emit.load(emit.at(source, j), mask), emit.at(to, j), mask)
+
+    each_vector(emit, size, write)
 
 
 def emit_product(module: Any, height: int, add: bool) -> None:
@@ -114,6 +132,35 @@ def call_product(emit: Emitter, rows: Any, to: Any, to_row: Any, a: Any, a_row: 
                 build.call(emit.module.globals[f"product_{height}"], [to, to_row, a, a_row, rows, panel, depth])
 
 
+class Block:
+    """The fields of a block by name, read at a function's start."""
+
+    def __init__(self, emit: Emitter, block: Any, operands: tuple[str, ...]):
+        for index, name in enumerate((*operands, "scratch", *WORDS)):
+            setattr(self, name, emit.field(block, index, I64 if name in WORDS else POINTER))
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(name)
+
+
+def emit_pack_transposed(module: Any, operands: tuple[str, ...], gates: int) -> None:
+    """pack(block, number): the weights' rows, 2 vectors of them side by side, as panels[number][gate and unit][row]."""
+    emit = Emitter(module, "pack", [POINTER, I64])
+    build, wide = emit.build, 2 * emit.lanes
+    of = Block(emit, emit.args[0], operands)
+    width = build.mul(of.units, emit.integer(gates))
+    panel = place(emit, of.scratch, (emit.args[1], wide, width))
+    with emit.loop(emit.integer(0), emit.integer(wide)) as n:
+        row = build.add(build.mul(emit.args[1], emit.integer(wide)), n)
+        with build.if_else(build.icmp_signed("<", row, of.units)) as (inside, outside):
+            with inside, emit.loop(emit.integer(0), width) as k:
+                value = build.load(place(emit, of.weights, (row, width), k), typ=F32)
+                build.store(value, place(emit, panel, (k, wide), n))
+            with outside, emit.loop(emit.integer(0), width) as k:
+                build.store(emitter.ir.Constant(F32, 0.0), place(emit, panel, (k, wide), n))
+    emit.finish()
+
+
 class Slab:
     """The rows of a batch that a task takes.
 
@@ -134,29 +181,57 @@ class Slab:
             yield m, self.emit.build.add(self.number, m)
 
 
-class Flags:
-    """A truth value for each row of a slab, kept on the stack."""
+class Taken:
+    """Which rows of a slab take the step at hand, and which have taken one before; all, if there is no mask."""
 
-    def __init__(self, emit: Emitter):
-        self.emit = emit
-        self.memory = emit.array(I8, heights()[0])
+    def __init__(self, emit: Emitter, slab: Slab, of: Block, masked: bool):
+        self.emit, self.slab, self.of, self.masked = emit, slab, of, masked
+        if masked:
+            self.first = emit.array(I64, heights()[0])
+            with slab.each() as (m, _):  # the first step that each row takes
+                emit.build.store(of.steps, emit.at(self.first, m, I64))
+            with emit.loop(emit.integer(0), of.steps) as back:
+                step = emit.build.sub(emit.build.sub(of.steps, emit.integer(1)), back)
+                with slab.each() as (m, row):
+                    there = self._mask(row, self.place_of(step))
+                    before = emit.build.load(emit.at(self.first, m, I64), typ=I64)
+                    emit.build.store(emit.build.select(there, step, before), emit.at(self.first, m, I64))
 
-    def write(self, m: Any, value: Any) -> None:
-        """Sets that of a row."""
+    def place_of(self, step: Any) -> Any:
+        """Where the inputs of a step stand."""
+        build, of = self.emit.build, self.of
+        backwards = build.icmp_signed("!=", of.backwards, self.emit.integer(0))
+        return build.select(backwards, build.sub(build.sub(of.steps, self.emit.integer(1)), step), step)
+
+    def _mask(self, row: Any, t: Any) -> Any:
         build = self.emit.build
-        build.store(build.zext(value, I8) if value.type != I8 else value, self.emit.at(self.memory, m, I8))
+        value = build.load(place(self.emit, self.of.mask, (row, self.of.steps), t, kind=I8), typ=I8)
+        return build.icmp_signed("!=", value, emitter.ir.Constant(I8, 0))
 
-    def read(self, m: Any) -> Any:
-        """That of a row."""
-        build = self.emit.build
-        return build.icmp_signed("!=", build.load(self.emit.at(self.memory, m, I8), typ=I8), emitter.ir.Constant(I8, 0))
+    def either(self, row: Any, t: Any, take: Callable[[], None], hold: Callable[[], None]) -> None:
+        """Emits both, where a row takes the step and where it does not."""
+        if not self.masked:
+            take()
+            return
+        with self.emit.build.if_else(self._mask(row, t)) as (yes, no):
+            with yes:
+                take()
+            with no:
+                hold()
+
+    def begun(self, m: Any, step: Any) -> Any:
+        """Whether a row has taken a step up to this one."""
+        if not self.masked:
+            return emitter.ir.Constant(emitter.I1, 1)
+        first = self.emit.build.load(self.emit.at(self.first, m, I64), typ=I64)
+        return self.emit.build.icmp_signed(">=", step, first)
 
 
-def tasks(batch: Any) -> Callable[[Emitter, Any], Any]:
-    """How many slabs a batch makes, given the block's word that holds it."""
+def tasks_of(word: str, operands: tuple[str, ...], size: int) -> Callable[[Emitter, Any], Any]:
+    """How many tasks there are if each takes `size` of what the word counts."""
 
     def count(emit: Emitter, block: Any) -> Any:
-        high = heights()[0]
-        return emit.build.sdiv(emit.build.add(emit.field(block, batch), emit.integer(high - 1)), emit.integer(high))
+        whole = emit.field(block, len(operands) + 1 + WORDS.index(word))
+        return emit.build.sdiv(emit.build.add(whole, emit.integer(size - 1)), emit.integer(size))
 
     return count

@@ -10,213 +10,183 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from . import emitter
+from . import emitter, recurrent
 from .cache import compiled
 from .emitter import F32, I64, POINTER, Emitter
 from .expressions import Vector
 from .launches import Launch, emit_kernel
-from .recurrent import (
-    Block,
-    Slab,
-    Taken,
-    call_product,
-    copy_vectors,
-    each_vector,
-    emit_pack_transposed,
-    emit_product,
-    heights,
-    place,
-    sigmoid,
-    tanh,
-    tasks_of,
-    whole_vectors,
-)
+from .recurrent import COLLECTED, Block, Slab, each_vector, heights, place, rounded_up, sigmoid, tanh, tasks_of
 
 # The operands, outputs first; a mask, if there is one, comes last.
-FORWARD = ("y", "last_h", "last_c", "gates", "cells", "z", "h0", "c0", "weights")
-GRADIENT = ("dz", "dh0", "dc0", "before", "gy", "gh", "gc", "y", "gates", "cells", "z", "h0", "c0", "weights")
-
-
-def _emit_pack(module: Any, operands: tuple[str, ...]) -> None:
-    """pack(block, j): the panels of a vector's units, first of the gates i and f, then of g and o."""
-    emit = Emitter(module, "pack", [POINTER, I64])
-    build, lanes = emit.build, emit.lanes
-    of = Block(emit, emit.args[0], operands)
-    first = build.mul(emit.args[1], emit.integer(lanes))
-    mask = emit.tail(build.sub(of.units, first))
-    panels = place(emit, of.scratch, (first, 4, of.units))
-    with emit.loop(emit.integer(0), of.units) as k:
-        for gate in range(4):
-            value = emit.load(place(emit, of.weights, (k, 4, of.units), (gate, of.units), first), mask)
-            to = place(emit, panels, (of.units, gate // 2 * 2 * lanes), (k, 2 * lanes), gate % 2 * lanes)
-            emit.store(value, to)
-    emit.finish()
+FORWARD = ("y", "last_h", "last_c", "gates", "cells", "z", "h0", "c0", "weights", "bias")
+GRADIENT = (
+    "dz", "dh0", "dc0", "dbias", "before",
+    "gy", "gh", "gc", "y", "gates", "cells", "z", "h0", "c0", "weights", "bias",
+)  # fmt: skip
 
 
 def _emit_forward(module: Any, operands: tuple[str, ...]) -> None:
     """task(block, number): all steps of a slab of rows."""
     emit = Emitter(module, "task", [POINTER, I64])
-    build, lanes, high = emit.build, emit.lanes, heights()[0]
+    build, lanes = emit.build, emit.lanes
     of = Block(emit, emit.args[0], operands)
-    slab = Slab(emit, emit.args[1], of.batch)
-    taken = Taken(emit, slab, of, "mask" in operands)
-    padded, width = whole_vectors(emit, of.units), build.mul(of.units, emit.integer(4))
-    size = build.mul(padded, emit.integer(high))
-    own = place(emit, of.scratch, (padded, width), (emit.args[1], 3, size))
+    slab = Slab(emit, emit.args[1], of, 2, "mask" in operands)
+    padded, width = rounded_up(emit, of.units, lanes), build.mul(of.units, emit.integer(4))
+    size = build.mul(padded, emit.integer(slab.height))
+    own = place(emit, of.scratch, (padded, width), (emit.args[1], 3, size))  # h before and after a step, and c
     cell = place(emit, own, (2, size))
-    sums = emit.array(F32, high * 4 * lanes)
-    with slab.each() as (m, row):
-        pairs = [(place(emit, x, (row, of.units)), place(emit, to, (m, padded))) for x, to in ((of.h0, own), (of.c0, cell))]
-        copy_vectors(emit, of.units, *pairs)
+    sums = emit.array(F32, slab.height * 4 * lanes)
+    slab.copy(((of.h0, None), (own, padded)), ((of.c0, None), (cell, padded)))
 
     with emit.loop(emit.integer(0), of.steps) as step:
-        t = taken.place_of(step)
+        t = slab.place_of(step)
         turn = build.and_(step, emit.integer(1))
         h = place(emit, own, (turn, size))
         new = place(emit, own, (build.sub(emit.integer(1), turn), size))
 
-        def units(j: Any, mask: Any, step: Any = step, t: Any = t, h: Any = h, new: Any = new) -> None:
+        def units(j: Any, mask: Any) -> None:
             for pair in range(2):
-                panel = place(emit, of.scratch, (j, width), (of.units, pair * 2 * lanes))
+                panel = place(emit, of.scratch, (j, width), (pair, 2 * lanes, of.units))
                 to = place(emit, sums, pair * 2 * lanes)
-                call_product(emit, slab.rows, to, emit.integer(4 * lanes), h, padded, panel, of.units)
+                slab.product(to, emit.integer(4 * lanes), h, padded, panel, of.units)
             with slab.each() as (m, row):
                 at = build.add(build.mul(row, of.steps), step)
-                gates_out = [place(emit, of.gates, (at, width), (gate, of.units), j) for gate in range(4)]
-                cells_out, y_out = (place(emit, to, (at, of.units), j) for to in (of.cells, of.y))
-                here, c_here, h_next = (place(emit, to, (m, padded), j) for to in (h, cell, new))
+                inputs = place(emit, of.z, (row, of.steps, width), (t, width), j)
+                gates_to = [place(emit, of.gates, (at, width), (gate, of.units), j) for gate in range(4)]
+                cells_to, y_to = (place(emit, to, (at, of.units), j) for to in (of.cells, of.y))
+                before, cell_here, after = (place(emit, to, (m, padded), j) for to in (h, cell, new))
 
                 def take() -> None:
-                    inputs = place(emit, of.z, (build.add(build.mul(row, of.steps), t), width), j)
                     z = []
                     for gate in range(4):
-                        given = emit.load(place(emit, inputs, (gate, of.units)), mask)
-                        emit.prefetch(place(emit, inputs, (gate, of.units), width))
+                        given, bias = place(emit, inputs, (gate, of.units)), place(emit, of.bias, (gate, of.units), j)
+                        projected = build.fadd(emit.load(given, mask), emit.load(bias, mask))
                         inner = emit.load(place(emit, sums, (m, 4 * lanes), gate * lanes))
-                        z.append(Vector(emit, build.fadd(given, inner)))
+                        z.append(Vector(emit, build.fadd(projected, inner)))
+                        emit.prefetch(place(emit, given, width))
                     i, f, g, o = sigmoid(z[0]), sigmoid(z[1]), tanh(z[2]), sigmoid(z[3])
-                    c = f * Vector(emit, emit.load(c_here, mask)) + i * g
+                    c = f * Vector(emit, emit.load(cell_here, mask)) + i * g
                     y = o * tanh(c)
-                    for value, to in zip((i, f, g, o, c, c, y, y), (*gates_out, cells_out, c_here, y_out, h_next), strict=True):
+                    for value, to in zip((i, f, g, o), gates_to, strict=True):
+                        emit.store(value.value, to, mask)
+                    for value, to in ((c, cells_to), (c, cell_here), (y, y_to), (y, after)):
                         emit.store(value.value, to, mask)
 
                 def hold() -> None:
-                    for to in gates_out:
+                    for to in gates_to:
                         emit.store(emit.floats(0.0), to, mask)
-                    emit.store(emit.load(c_here, mask), cells_out, mask)
-                    held = emit.load(here, mask)
-                    emit.store(held, h_next, mask)
-                    emit.store(build.select(taken.begun(m, step), held, emit.floats(0.0)), y_out, mask)
+                    emit.store(emit.load(cell_here, mask), cells_to, mask)
+                    held = emit.load(before, mask)
+                    emit.store(held, after, mask)
+                    emit.store(build.select(slab.begun(m, step), held, emit.floats(0.0)), y_to, mask)
 
-                taken.either(row, t, take, hold)
+                slab.either(row, t, take, hold)
 
         each_vector(emit, of.units, units)
 
     last = place(emit, own, (build.and_(of.steps, emit.integer(1)), size))
-    with slab.each() as (m, row):
-        pairs = [(place(emit, x, (m, padded)), place(emit, to, (row, of.units))) for x, to in ((last, of.last_h), (cell, of.last_c))]
-        copy_vectors(emit, of.units, *pairs)
+    slab.copy(((last, padded), (of.last_h, None)), ((cell, padded), (of.last_c, None)))
     emit.finish()
+
+
+def _own(emit: Emitter, of: Block, number: Any, part: int) -> Any:
+    """A slab's own memory of a gradient: dh, dc and what it sums of the bias's gradient, parts 0 to 2."""
+    padded = rounded_up(emit, of.units, 2 * emit.lanes)
+    panels = (padded, 4, of.units)
+    return place(emit, of.scratch, panels, (number, 2 * heights(2)[0] + 4, padded), (part * heights(2)[0], padded))
 
 
 def _emit_gradient(module: Any, operands: tuple[str, ...]) -> None:
     """task(block, number): all steps of a slab of rows, from the last to the first."""
     emit = Emitter(module, "task", [POINTER, I64])
-    build, lanes, high = emit.build, emit.lanes, heights()[0]
+    build = emit.build
     of = Block(emit, emit.args[0], operands)
-    slab = Slab(emit, emit.args[1], of.batch)
-    taken = Taken(emit, slab, of, "mask" in operands)
-    wide = emit.integer(2 * lanes)
-    padded = build.and_(build.add(of.units, emit.integer(2 * lanes - 1)), emit.integer(-2 * lanes))
-    width = build.mul(of.units, emit.integer(4))
-    size = build.mul(padded, emit.integer(high))
-    dh = place(emit, of.scratch, (padded, width), (emit.args[1], 2, size))
-    dc = place(emit, dh, size)
-    with slab.each() as (m, row):
-        pairs = [(place(emit, x, (row, of.units)), place(emit, to, (m, padded))) for x, to in ((of.gh, dh), (of.gc, dc))]
-        copy_vectors(emit, of.units, *pairs)
+    slab = Slab(emit, emit.args[1], of, 2, "mask" in operands)
+    padded, width = rounded_up(emit, of.units, 2 * emit.lanes), build.mul(of.units, emit.integer(4))
+    dh, dc, dbias = (_own(emit, of, emit.args[1], part) for part in range(3))
+    slab.copy(((of.gh, None), (dh, padded)), ((of.gc, None), (dc, padded)))
+    each_vector(emit, width, lambda j, mask: emit.store(emit.floats(0.0), emit.at(dbias, j), mask))
 
-    with emit.loop(emit.integer(0), of.steps) as back:
-        step = build.sub(build.sub(of.steps, emit.integer(1)), back)
-        t = taken.place_of(step)
-        earlier = build.sub(step, emit.integer(1))
+    with slab.each_step_back() as step:
+        t, earlier = slab.place_of(step), build.sub(step, emit.integer(1))
         with slab.each() as (m, row):
             start = build.mul(row, of.steps)
             at, at_inputs, at_earlier = (build.add(start, k) for k in (step, t, earlier))
-            initial = build.icmp_signed("<", earlier, emit.integer(0))
-            c_before = build.select(initial, place(emit, of.c0, (row, of.units)), place(emit, of.cells, (at_earlier, of.units)))
-            begun_before = build.and_(build.not_(initial), taken.begun(m, earlier))
-            h_before = build.select(begun_before, place(emit, of.y, (at_earlier, of.units)), place(emit, of.h0, (row, of.units)))
+            first = build.icmp_signed("<", earlier, emit.integer(0))
+            initial = build.or_(first, build.not_(slab.begun(m, earlier)))
+            h_before, c_before = (
+                build.select(where, place(emit, given, (row, of.units)), place(emit, kept, (at_earlier, of.units)))
+                for where, given, kept in ((initial, of.h0, of.y), (first, of.c0, of.cells))
+            )
 
             def units(j: Any, mask: Any) -> None:
-                dz_out = [place(emit, of.dz, (at_inputs, width), (gate, of.units), j) for gate in range(4)]
+                def load(pointer: Any) -> Vector:
+                    return Vector(emit, emit.load(pointer, mask))
+
+                dz_to = [place(emit, of.dz, (at_inputs, width), (gate, of.units), j) for gate in range(4)]
                 dh_here, dc_here = (place(emit, x, (m, padded), j) for x in (dh, dc))
-                emit.store(emit.load(emit.at(h_before, j), mask), place(emit, of.before, (at_inputs, of.units), j), mask)
+                before = load(emit.at(h_before, j))
+                emit.store(before.value, place(emit, of.before, (at_inputs, of.units), j), mask)
                 gy = emit.load(place(emit, of.gy, (at, of.units), j), mask)
-                gy = build.select(taken.begun(m, step), gy, emit.floats(0.0))
-                d = Vector(emit, build.fadd(emit.load(dh_here, mask), gy))
+                d = load(dh_here) + Vector(emit, build.select(slab.begun(m, step), gy, emit.floats(0.0)))
 
                 def take() -> None:
                     gates = [place(emit, of.gates, (at, width), (gate, of.units), j) for gate in range(4)]
+                    cells = place(emit, of.cells, (at, of.units), j)
                     for gate in gates:
                         emit.prefetch(place(emit, gate, (width, -1)))
-                    emit.prefetch(place(emit, of.gy, (at_earlier, of.units), j))
-                    emit.prefetch(place(emit, of.cells, (at_earlier, of.units), (of.units, -1), j))
-                    emit.prefetch(place(emit, of.y, (at_earlier, of.units), (of.units, -1), j))
-                    i, f, g, o = (Vector(emit, emit.load(gate, mask)) for gate in gates)
-                    before = Vector(emit, emit.load(emit.at(c_before, j), mask))
-                    active = tanh(Vector(emit, emit.load(place(emit, of.cells, (at, of.units), j), mask)))
-                    e = Vector(emit, emit.load(dc_here, mask)) + d * o * (1.0 - active * active)
+                    for kept in (of.gy, of.cells, of.y):
+                        emit.prefetch(place(emit, kept, (at_earlier, of.units), j))
+                    i, f, g, o = map(load, gates)
+                    active = tanh(load(cells))
+                    e = load(dc_here) + d * o * (1.0 - active * active)
                     dz = (
                         e * g * i * (1.0 - i),
-                        e * before * f * (1.0 - f),
+                        e * load(emit.at(c_before, j)) * f * (1.0 - f),
                         e * i * (1.0 - g * g),
                         d * active * o * (1.0 - o),
                     )
-                    for value, to in zip(dz, dz_out, strict=True):
+                    for gate, (value, to) in enumerate(zip(dz, dz_to, strict=True)):
                         emit.store(value.value, to, mask)
+                        total = place(emit, dbias, (gate, of.units), j)
+                        emit.store((load(total) + value).value, total, mask)
                     emit.store((e * f).value, dc_here, mask)
                     emit.store(emit.floats(0.0), dh_here, mask)
 
                 def hold() -> None:
-                    for to in dz_out:
+                    for to in dz_to:
                         emit.store(emit.floats(0.0), to, mask)
                     emit.store(d.value, dh_here, mask)
 
-                taken.either(row, t, take, hold)
+                slab.either(row, t, take, hold)
 
             each_vector(emit, of.units, units)
-        here = place(emit, of.dz, (build.add(build.mul(slab.number, of.steps), t), width))
-        with emit.loop(emit.integer(0), padded, wide) as first:
+        here = place(emit, of.dz, (slab.number, of.steps, width), (t, width))
+        with emit.loop(emit.integer(0), padded, 2 * emit.lanes) as first:
             panel = place(emit, of.scratch, (first, width))
-            call_product(emit, slab.rows, emit.at(dh, first), padded, here, build.mul(of.steps, width), panel, width)
+            slab.product(emit.at(dh, first), padded, here, build.mul(of.steps, width), panel, width)
 
-    with slab.each() as (m, row):
-        pairs = [(place(emit, x, (m, padded)), place(emit, to, (row, of.units))) for x, to in ((dh, of.dh0), (dc, of.dc0))]
-        copy_vectors(emit, of.units, *pairs)
+    slab.copy(((dh, padded), (of.dh0, None)), ((dc, padded), (of.dc0, None)))
     emit.finish()
 
 
 def module(gradient: bool, masked: bool) -> Any:
-    """The code of one of the two, for sequences with or without a mask."""
+    """The code of one of the two, for sequences with a mask or without."""
     made = emitter.new_module("lstm_gradient" if gradient else "lstm")
-    operands = _operands(gradient, masked)
-    lanes = emitter.host().lanes
-    for height in heights():
-        emit_product(made, height, add=gradient)
+    operands = (GRADIENT if gradient else FORWARD) + ("mask",) * masked
+    recurrent.emit_products(made, 2, add=gradient)
+    slabs = ("task", tasks_of("batch", operands, heights(2)[0]))
     if gradient:
-        emit_pack_transposed(made, operands, 4)
+        recurrent.emit_pack_transposed(made, operands, 4)
         _emit_gradient(made, operands)
+        recurrent.emit_collect(made, operands, "dbias", 4, lambda emit, of, number: _own(emit, of, number, 2))
+        packing, collecting = (tasks_of("units", operands, size) for size in (2 * emitter.host().lanes, COLLECTED))
+        emit_kernel(made, [("pack", packing), slabs, ("collect", collecting)])
     else:
-        _emit_pack(made, operands)
+        recurrent.emit_pack(made, operands, ((0, 1), (2, 3)))
         _emit_forward(made, operands)
-    packing = tasks_of("units", operands, 2 * lanes if gradient else lanes)
-    emit_kernel(made, [("pack", packing), ("task", tasks_of("batch", operands, heights()[0]))])
+        emit_kernel(made, [("pack", tasks_of("units", operands, emitter.host().lanes)), slabs])
     return made
-
-
-def _operands(gradient: bool, masked: bool) -> tuple[str, ...]:
-    return (GRADIENT if gradient else FORWARD) + ("mask",) * masked
 
 
 @functools.cache
@@ -229,13 +199,16 @@ def launch(gradient: bool, batch: int, steps: int, units: int, masked: bool, bac
     """The kernel of all steps, or of their gradient.
 
     Forward it takes y [batch, steps, units], last_h, last_c [batch, units], gates [batch, steps, 4 · units], cells
-    [batch, steps, units]; z [batch, steps, 4 · units], h0, c0 [batch, units], weights [units, 4 · units], and bool
-    mask [batch, steps] if masked. For the gradient dz, dh0, dc0, and before, the h that each step began with, where z
-    has that step; the gradients of y, last_h, last_c; y, gates, cells; z, which it does not read, and the rest as before.
+    [batch, steps, units]; z [batch, steps, 4 · units], h0, c0 [batch, units], weights [units, 4 · units], bias
+    [4 · units] and, if masked, bool mask [batch, steps].
+
+    For the gradient it takes dz, dh0, dc0, dbias and before, the h that each step began with, where z has that step;
+    the gradients of y, last_h, last_c; y, gates, cells; and all that the forward one took, of which it reads no z.
     """
-    lanes, high = emitter.host().lanes, heights()[0]
+    lanes, high = emitter.host().lanes, heights(2)[0]
     vector = 2 * lanes if gradient else lanes
     padded = -(-units // vector) * vector
-    scratch = 4 * padded * (4 * units + -(-batch // high) * (2 if gradient else 3) * high)
-    words = (batch, steps, units, int(backwards))
-    return Launch(_code(emitter.host(), gradient, masked), len(_operands(gradient, masked)), words, scratch)
+    own = 2 * high + 4 if gradient else 3 * high
+    scratch = 4 * padded * (4 * units + -(-batch // high) * own)
+    operands = len(GRADIENT if gradient else FORWARD) + masked
+    return Launch(_code(emitter.host(), gradient, masked), operands, (batch, steps, units, int(backwards)), scratch)

@@ -1,13 +1,13 @@
-"""What the kernels of recurrent sequences share: packed weights, a small matrix product, activations.
+"""What the kernels of recurrent sequences share: packed weights, a small matrix product, slabs of rows, masks.
 
 Rows of a batch know nothing of each other, so a task takes a slab of them, as many as the product's tile is high,
-through all steps, and no thread waits for another. The weights are packed once into panels, two vectors wide; a tile is
-the sum over k in order, whatever its height, so that each row has the same bits in any batch.
+through all steps, and no thread waits for another. The weights are packed once into panels; an element of a product is
+one sum over k in order, whatever the tile's height, so that a row has the same bits in any batch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,15 +16,11 @@ from .activations import sigmoid as _sigmoid
 from .emitter import F32, I8, I64, POINTER, Emitter
 from .expressions import Vector, absolute, fma, minimum, polynomial, with_sign
 
+WORDS = ("batch", "steps", "units", "backwards")  # what follows the addresses in a block
+COLLECTED = 64  # units in a task that collects sums
 # (e^r - 1 - r) / r², fitted on |r| <= ln(2) / 2 for the least error of the whole.
 _EXPM1 = (0.00138131354, 0.00836941972, 0.041668456, 0.166665152, 0.49999994)
-WORDS = ("batch", "steps", "units", "backwards")  # what follows the addresses in a block
 _ROUNDING = 12582912.0  # 1.5 · 2²³: a float32 near it is an integer, which its low bits hold
-
-
-def heights() -> tuple[int, int]:
-    """Rows of the tile of two vectors that fills the registers, and of a lower one for a batch's last rows."""
-    return (8, 4) if emitter.host().lanes == 16 else (6, 3)
 
 
 def sigmoid(x: Vector) -> Vector:
@@ -33,16 +29,15 @@ def sigmoid(x: Vector) -> Vector:
 
 
 def tanh(x: Vector) -> Vector:
-    """tanh(x) = -m / (m + 2) with the sign of x, where m = exp(-2|x|) - 1 without loss near 0; within 3 ulps."""
+    """|m| / (m + 2) with the sign of x, where m = exp(-2|x|) - 1 without loss near 0; within 3 ulps."""
     emit, build = x.emit, x.emit.build
     double = minimum(absolute(x), 10.0) * -2.0  # from 9.02 on the nearest float32 is 1
     shifted = fma(double, 1.4426950408889634, _ROUNDING)
     n = shifted - _ROUNDING
     r = fma(n, -1.42860677e-06, fma(n, -0.693145752, double))  # ln 2 in two parts
     small = fma(r * r, polynomial(r, *_EXPM1), r)
-    integers = emitter.ir.VectorType(emitter.I32, emit.lanes)
     # The exponent of 2ⁿ is n + 127, and the low bits of `shifted` are n.
-    power = build.shl(build.bitcast(shifted.value, integers), emit.integers(23))
+    power = build.shl(build.bitcast(shifted.value, emit.integers(0).type), emit.integers(23))
     scale = Vector(emit, build.bitcast(build.add(power, emit.integers(127 << 23)), emit.vector))
     m = fma(scale, small, scale - 1.0)
     return with_sign(absolute(m) / (m + 2.0), x)
@@ -51,25 +46,24 @@ def tanh(x: Vector) -> Vector:
 def place(emit: Emitter, pointer: Any, *terms: Any, kind: Any = F32) -> Any:
     """The address of the element whose number is the sum of the terms; a tuple stands for the product of its parts."""
     build = emit.build
-    total: Any = None
+    total: Any = emit.integer(0)
     for term in terms:
-        product: Any = None
+        product: Any = emit.integer(1)
         for factor in term if isinstance(term, tuple) else (term,):
-            factor = emit.integer(factor) if isinstance(factor, int) else factor
-            product = factor if product is None else build.mul(product, factor)
-        total = product if total is None else build.add(total, product)
+            product = build.mul(product, emit.integer(factor) if isinstance(factor, int) else factor)
+        total = build.add(total, product)
     return emit.at(pointer, total, kind)
 
 
-def whole_vectors(emit: Emitter, size: Any) -> Any:
-    """A size rounded up to whole vectors."""
-    return emit.build.and_(emit.build.add(size, emit.integer(emit.lanes - 1)), emit.integer(-emit.lanes))
+def rounded_up(emit: Emitter, size: Any, to: int) -> Any:
+    """A size rounded up to a power of 2's multiple."""
+    return emit.build.and_(emit.build.add(size, emit.integer(to - 1)), emit.integer(-to))
 
 
 def each_vector(emit: Emitter, size: Any, write: Callable[[Any, Any], None]) -> None:
     """Calls `write(first, mask)` in a loop over the vectors of so many elements.
 
-    AVX-512 has masks for nothing; else what is left after whole vectors, with mask None, is written by itself.
+    Masks cost nothing with AVX-512; else what is left after whole vectors, whose mask is None, is written by itself.
     """
     build, lanes = emit.build, emit.lanes
     if lanes == 16:
@@ -93,49 +87,47 @@ def copy_vectors(emit: Emitter, size: Any, *pairs: tuple[Any, Any]) -> None:
     each_vector(emit, size, write)
 
 
-def emit_product(module: Any, height: int, add: bool) -> None:
+def heights(vectors: int) -> tuple[int, int]:
+    """Rows of the tile, so many vectors wide, that fills the registers, and of a lower one for a batch's last rows."""
+    if emitter.host().lanes == 16:
+        return 8, 4
+    return (6, 3) if vectors == 2 else (4, 2)
+
+
+def emit_products(module: Any, vectors: int, add: bool) -> None:
     """product_<height>(to, to_row, a, a_row, rows, panel, depth): to[m, n] = Σ a[m, k] · panel[k, n], or that added.
 
-    `to` has the height's rows and two vectors of columns. Of `a`, which has fewer rows, the last one stands for those
-    that lack.
+    `to` has the height's rows, and so many vectors of columns. Of `a`, which may have fewer rows, the last one stands
+    for those that lack.
     """
-    arguments = [POINTER, I64, POINTER, I64, I64, POINTER, I64]
-    emit = Emitter(module, f"product_{height}", arguments, internal=True)
-    build, lanes = emit.build, emit.lanes
-    to, to_row, a, a_row, rows, panel, depth = emit.args
-    last = build.sub(rows, emit.integer(1))
-    left = [place(emit, a, (emit.minimum(emit.integer(m), last), a_row)) for m in range(height)]
-    there = [[place(emit, to, (m, to_row), n * lanes) for n in range(2)] for m in range(height)]
-    tile = [
-        [emit.variable(emit.vector, emit.load(address) if add else emit.floats(0.0)) for address in row]
-        for row in there
-    ]
-    with emit.loop(emit.integer(0), depth) as k:
-        right = [emit.load(place(emit, panel, (k, 2 * lanes), n * lanes)) for n in range(2)]
+    for height in heights(vectors):
+        arguments = [POINTER, I64, POINTER, I64, I64, POINTER, I64]
+        emit = Emitter(module, f"product_{height}", arguments, internal=True)
+        build, lanes = emit.build, emit.lanes
+        to, to_row, a, a_row, rows, panel, depth = emit.args
+        last = build.sub(rows, emit.integer(1))
+        left = [place(emit, a, (emit.minimum(emit.integer(m), last), a_row)) for m in range(height)]
+        there = [[place(emit, to, (m, to_row), n * lanes) for n in range(vectors)] for m in range(height)]
+        tile = [
+            [emit.variable(emit.vector, emit.load(address) if add else emit.floats(0.0)) for address in row]
+            for row in there
+        ]
+        with emit.loop(emit.integer(0), depth) as k:
+            right = [emit.load(place(emit, panel, (k, vectors * lanes), n * lanes)) for n in range(vectors)]
+            for m in range(height):
+                value = emit.broadcast(build.load(emit.at(left[m], k), typ=F32))
+                for n in range(vectors):
+                    build.store(emit.fma(value, right[n], build.load(tile[m][n], typ=emit.vector)), tile[m][n])
         for m in range(height):
-            value = emit.broadcast(build.load(emit.at(left[m], k), typ=F32))
-            for n in range(2):
-                build.store(emit.fma(value, right[n], build.load(tile[m][n], typ=emit.vector)), tile[m][n])
-    for m in range(height):
-        for n in range(2):
-            emit.store(build.load(tile[m][n], typ=emit.vector), there[m][n])
-    emit.finish()
-
-
-def call_product(emit: Emitter, rows: Any, to: Any, to_row: Any, a: Any, a_row: Any, panel: Any, depth: Any) -> None:
-    """Calls the product of the height that so many rows need."""
-    build, (high, low) = emit.build, heights()
-    few = build.icmp_signed("<=", rows, emit.integer(low))
-    with build.if_else(few) as branches:
-        for branch, height in zip(branches, (low, high), strict=True):
-            with branch:
-                build.call(emit.module.globals[f"product_{height}"], [to, to_row, a, a_row, rows, panel, depth])
+            for n in range(vectors):
+                emit.store(build.load(tile[m][n], typ=emit.vector), there[m][n])
+        emit.finish()
 
 
 class Block:
-    """The fields of a block by name, read at a function's start."""
+    """The fields of a block by name, read at a function's start: the operands' addresses, then `WORDS`."""
 
-    def __init__(self, emit: Emitter, block: Any, operands: tuple[str, ...]):
+    def __init__(self, emit: Emitter, block: Any, operands: Sequence[str]):
         for index, name in enumerate((*operands, "scratch", *WORDS)):
             setattr(self, name, emit.field(block, index, I64 if name in WORDS else POINTER))
 
@@ -143,8 +135,25 @@ class Block:
         raise AttributeError(name)
 
 
-def emit_pack_transposed(module: Any, operands: tuple[str, ...], gates: int) -> None:
-    """pack(block, number): the weights' rows, 2 vectors of them side by side, as panels[number][gate and unit][row]."""
+def emit_pack(module: Any, operands: Sequence[str], groups: Sequence[Sequence[int]]) -> None:
+    """pack(block, number): the panels of a vector's units, one for each group of gates, which stand side by side."""
+    emit = Emitter(module, "pack", [POINTER, I64])
+    build, lanes = emit.build, emit.lanes
+    of = Block(emit, emit.args[0], operands)
+    first = build.mul(emit.args[1], emit.integer(lanes))
+    mask = emit.tail(build.sub(of.units, first))
+    gates = sum(map(len, groups))
+    panels = place(emit, of.scratch, (first, gates, of.units))
+    with emit.loop(emit.integer(0), of.units) as k:
+        for group in groups:
+            for n, gate in enumerate(group):
+                value = emit.load(place(emit, of.weights, (k, gates, of.units), (gate, of.units), first), mask)
+                emit.store(value, place(emit, panels, (group[0], lanes, of.units), (k, len(group) * lanes), n * lanes))
+    emit.finish()
+
+
+def emit_pack_transposed(module: Any, operands: Sequence[str], gates: int) -> None:
+    """pack(block, number): two vectors of the weights' rows, as columns of a panel."""
     emit = Emitter(module, "pack", [POINTER, I64])
     build, wide = emit.build, 2 * emit.lanes
     of = Block(emit, emit.args[0], operands)
@@ -162,17 +171,25 @@ def emit_pack_transposed(module: Any, operands: tuple[str, ...], gates: int) -> 
 
 
 class Slab:
-    """The rows of a batch that a task takes.
+    """The rows of a batch that a task takes, and what they know of a mask.
 
-    number: the first one's.
-    rows: how many.
+    height: how many a whole slab has.
+    number: the first one's, in the batch.
+    rows: how many there are.
     """
 
-    def __init__(self, emit: Emitter, number: Any, batch: Any):
-        height = emit.integer(heights()[0])
-        self.emit = emit
-        self.number = emit.build.mul(number, height)
-        self.rows = emit.minimum(emit.build.sub(batch, self.number), height)
+    def __init__(self, emit: Emitter, number: Any, of: Block, vectors: int, masked: bool):
+        self.emit, self.of, self.vectors, self.masked = emit, of, vectors, masked
+        self.height = heights(vectors)[0]
+        self.number = emit.build.mul(number, emit.integer(self.height))
+        self.rows = emit.minimum(emit.build.sub(of.batch, self.number), emit.integer(self.height))
+        if masked:
+            self._first = emit.array(I64, self.height)  # the first step that each row takes
+            with self.each() as (m, _):
+                emit.build.store(of.steps, emit.at(self._first, m, I64))
+            with self.each_step_back() as step, self.each() as (m, row):
+                with emit.build.if_then(self._mask(row, self.place_of(step))):
+                    emit.build.store(step, emit.at(self._first, m, I64))
 
     @contextmanager
     def each(self) -> Iterator[tuple[Any, Any]]:
@@ -180,22 +197,12 @@ class Slab:
         with self.emit.loop(self.emit.integer(0), self.rows) as m:
             yield m, self.emit.build.add(self.number, m)
 
-
-class Taken:
-    """Which rows of a slab take the step at hand, and which have taken one before; all, if there is no mask."""
-
-    def __init__(self, emit: Emitter, slab: Slab, of: Block, masked: bool):
-        self.emit, self.slab, self.of, self.masked = emit, slab, of, masked
-        if masked:
-            self.first = emit.array(I64, heights()[0])
-            with slab.each() as (m, _):  # the first step that each row takes
-                emit.build.store(of.steps, emit.at(self.first, m, I64))
-            with emit.loop(emit.integer(0), of.steps) as back:
-                step = emit.build.sub(emit.build.sub(of.steps, emit.integer(1)), back)
-                with slab.each() as (m, row):
-                    there = self._mask(row, self.place_of(step))
-                    before = emit.build.load(emit.at(self.first, m, I64), typ=I64)
-                    emit.build.store(emit.build.select(there, step, before), emit.at(self.first, m, I64))
+    @contextmanager
+    def each_step_back(self) -> Iterator[Any]:
+        """A loop over the steps from the last to the first."""
+        build, one = self.emit.build, self.emit.integer(1)
+        with self.emit.loop(self.emit.integer(0), self.of.steps) as k:
+            yield build.sub(build.sub(self.of.steps, one), k)
 
     def place_of(self, step: Any) -> Any:
         """Where the inputs of a step stand."""
@@ -203,13 +210,35 @@ class Taken:
         backwards = build.icmp_signed("!=", of.backwards, self.emit.integer(0))
         return build.select(backwards, build.sub(build.sub(of.steps, self.emit.integer(1)), step), step)
 
+    def copy(self, *pairs: tuple[tuple[Any, Any], tuple[Any, Any]]) -> None:
+        """Copies the units of all rows, from and to memory given with the numbers that its rows are apart.
+
+        A row is counted within the slab where it is memory of its own, which has no number: (memory, padded units).
+        """
+        emit, of = self.emit, self.of
+        with self.each() as (m, row):
+            ends = [
+                [place(emit, memory, (m, apart) if apart is not None else (row, of.units)) for memory, apart in pair]
+                for pair in pairs
+            ]
+            copy_vectors(emit, of.units, *ends)
+
+    def product(self, to: Any, to_row: Any, a: Any, a_row: Any, panel: Any, depth: Any) -> None:
+        """The product of the rows of `a` and a panel, by the tile of the height that they need."""
+        emit, build = self.emit, self.emit.build
+        high, low = heights(self.vectors)
+        with build.if_else(build.icmp_signed(">", self.rows, emit.integer(low))) as branches:
+            for branch, height in zip(branches, (high, low), strict=True):
+                with branch:
+                    function = emit.module.globals[f"product_{height}"]
+                    build.call(function, [to, to_row, a, a_row, self.rows, panel, depth])
+
     def _mask(self, row: Any, t: Any) -> Any:
-        build = self.emit.build
-        value = build.load(place(self.emit, self.of.mask, (row, self.of.steps), t, kind=I8), typ=I8)
-        return build.icmp_signed("!=", value, emitter.ir.Constant(I8, 0))
+        value = self.emit.build.load(place(self.emit, self.of.mask, (row, self.of.steps), t, kind=I8), typ=I8)
+        return self.emit.build.icmp_signed("!=", value, emitter.ir.Constant(I8, 0))
 
     def either(self, row: Any, t: Any, take: Callable[[], None], hold: Callable[[], None]) -> None:
-        """Emits both, where a row takes the step and where it does not."""
+        """Emits both, where a row takes the step whose inputs stand at t, and where it does not."""
         if not self.masked:
             take()
             return
@@ -223,11 +252,31 @@ class Taken:
         """Whether a row has taken a step up to this one."""
         if not self.masked:
             return emitter.ir.Constant(emitter.I1, 1)
-        first = self.emit.build.load(self.emit.at(self.first, m, I64), typ=I64)
+        first = self.emit.build.load(self.emit.at(self._first, m, I64), typ=I64)
         return self.emit.build.icmp_signed(">=", step, first)
 
 
-def tasks_of(word: str, operands: tuple[str, ...], size: int) -> Callable[[Emitter, Any], Any]:
+def emit_collect(module: Any, operands: Sequence[str], to: str, gates: int, partial: Callable[..., Any]) -> None:
+    """collect(block, number): `to` of 64 units, the sums over all slabs of what each has summed at `partial`."""
+    emit = Emitter(module, "collect", [POINTER, I64])
+    build = emit.build
+    of = Block(emit, emit.args[0], operands)
+    start = build.mul(emit.args[1], emit.integer(gates * COLLECTED))
+    columns = emit.minimum(build.sub(build.mul(of.units, emit.integer(gates)), start), emit.integer(gates * COLLECTED))
+    slabs = tasks_of("batch", operands, heights(2)[0])(emit, emit.args[0])
+
+    def write(j: Any, mask: Any) -> None:
+        total = emit.variable(emit.vector, emit.floats(0.0))
+        with emit.loop(emit.integer(0), slabs) as number:
+            part = emit.load(place(emit, partial(emit, of, number), start, j), mask)
+            build.store(build.fadd(build.load(total, typ=emit.vector), part), total)
+        emit.store(build.load(total, typ=emit.vector), place(emit, getattr(of, to), start, j), mask)
+
+    each_vector(emit, columns, write)
+    emit.finish()
+
+
+def tasks_of(word: str, operands: Sequence[str], size: int) -> Callable[[Emitter, Any], Any]:
     """How many tasks there are if each takes `size` of what the word counts."""
 
     def count(emit: Emitter, block: Any) -> Any:

@@ -35,6 +35,7 @@ def _emit_forward(module: Any, operands: tuple[str, ...]) -> None:
     size = build.mul(padded, emit.integer(slab.height))
     own = place(emit, of.scratch, (padded, width), (emit.args[1], 3, size))  # h before and after a step, and c
     cell = place(emit, own, (2, size))
+    ahead = slab.to_the_next(width)
     sums = emit.array(F32, slab.height * 4 * lanes)
     slab.copy(((of.h0, None), (own, padded)), ((of.c0, None), (cell, padded)))
 
@@ -63,7 +64,7 @@ def _emit_forward(module: Any, operands: tuple[str, ...]) -> None:
                         projected = build.fadd(emit.load(given, mask), emit.load(bias, mask))
                         inner = emit.load(place(emit, sums, (m, 4 * lanes), gate * lanes))
                         z.append(Vector(emit, build.fadd(projected, inner)))
-                        emit.prefetch(place(emit, given, width))
+                        emit.prefetch(emit.at(given, ahead))
                     i, f, g, o = sigmoid(z[0]), sigmoid(z[1]), tanh(z[2]), sigmoid(z[3])
                     c = f * Vector(emit, emit.load(cell_here, mask)) + i * g
                     y = o * tanh(c)

@@ -210,6 +210,12 @@ class Slab:
         backwards = build.icmp_signed("!=", of.backwards, self.emit.integer(0))
         return build.select(backwards, build.sub(build.sub(of.steps, self.emit.integer(1)), step), step)
 
+    def to_the_next(self, size: Any) -> Any:
+        """How far the inputs of the next step are from those of one, given the size of a step's."""
+        build = self.emit.build
+        backwards = build.icmp_signed("!=", self.of.backwards, self.emit.integer(0))
+        return build.select(backwards, build.neg(size), size)
+
     def copy(self, *pairs: tuple[tuple[Any, Any], tuple[Any, Any]]) -> None:
         """Copies the units of all rows, from and to memory given with the numbers that its rows are apart.
 

@@ -49,19 +49,21 @@ def stands_for(fused: Primitive[...], given: int, kept: int, gradient: Callable[
 
 
 def _lstm_gradient(given: list[Any], inputs: list[Any], backwards: bool = False) -> tuple[Any, ...]:
-    z, h0, c0, _, bias, *_ = inputs
+    z, h0, c0, kernel, bias, *masks = inputs
+    mask = masks[0] if masks else None
     with GradientTape() as tape:
         tape.watch([z, h0, c0, bias])
-        *outputs, before = unrolled.lstm(*inputs, backwards=backwards)
+        *outputs, before = unrolled.lstm(z, h0, c0, kernel, bias, mask, backwards)
     return *tape.gradient(outputs, (z, h0, c0, bias), given, unconnected_gradients="zero"), before
 
 
 def _gru_gradient(given: list[Any], inputs: list[Any], backwards: bool = False) -> tuple[Any, ...]:
-    z, h0, _, bias, *_ = inputs
+    z, h0, kernel, bias, *masks = inputs
+    mask = masks[0] if masks else None
     inner = wrap(np.zeros(dims(z), z.dtype))
     with GradientTape() as tape:
         tape.watch([z, h0, bias, inner])
-        *outputs, before = unrolled.gru(*inputs, backwards=backwards, inner=inner)
+        *outputs, before = unrolled.gru(z, h0, kernel, bias, mask, backwards, inner=inner)
     *found, of_inner = tape.gradient(outputs, (z, h0, bias, inner), given, unconnected_gradients="zero")
     return *found, before, of_inner
 

@@ -52,7 +52,8 @@ def _emit_forward(module: Any, operands: tuple[str, ...]) -> None:
                 before, after = (place(emit, to, (m, padded), j) for to in (h, new))
 
                 def take() -> None:
-                    given, inner = [], []
+                    given: list[Vector] = []
+                    inner: list[Vector] = []
                     for gate in range(3):
                         here = place(emit, inputs, (gate, of.units))
                         emit.prefetch(emit.at(here, ahead))

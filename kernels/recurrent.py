@@ -217,17 +217,17 @@ class Slab:
         return build.select(backwards, build.neg(size), size)
 
     def copy(self, *pairs: tuple[tuple[Any, Any], tuple[Any, Any]]) -> None:
-        """Copies the units of all rows, from and to memory given with the numbers that its rows are apart.
+        """Copies the units of all rows, from and to a slab's own memory, given with how far its rows are apart.
 
-        A row is counted within the slab where it is memory of its own, which has no number: (memory, padded units).
+        An operand, whose rows are the batch's, stands with None.
         """
         emit, of = self.emit, self.of
+
+        def here(memory: Any, apart: Any, m: Any, row: Any) -> Any:
+            return place(emit, memory, (row, of.units) if apart is None else (m, apart))
+
         with self.each() as (m, row):
-            ends = [
-                [place(emit, memory, (m, apart) if apart is not None else (row, of.units)) for memory, apart in pair]
-                for pair in pairs
-            ]
-            copy_vectors(emit, of.units, *ends)
+            copy_vectors(emit, of.units, *((here(*source, m, row), here(*to, m, row)) for source, to in pairs))
 
     def product(self, to: Any, to_row: Any, a: Any, a_row: Any, panel: Any, depth: Any) -> None:
         """The product of the rows of `a` and a panel, by the tile of the height that they need."""

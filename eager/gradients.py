@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from . import dtypes, nest, ops
+from . import dtypes, fused_gradients, nest, ops  # noqa: F401 - what fused gradients' own gradients are
 from .context import context, scoped
 from .errors import GradientError, describe, suggest
 from .ops import creation, elementwise

@@ -16,7 +16,8 @@ from typing import Any
 from llvmlite import binding
 from llvmlite import ir as ir
 
-F32, I1, I32, I64, VOID = ir.FloatType(), ir.IntType(1), ir.IntType(32), ir.IntType(64), ir.VoidType()
+F32, VOID = ir.FloatType(), ir.VoidType()
+I1, I8, I32, I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
 POINTER = ir.PointerType()
 
 
@@ -167,6 +168,10 @@ class Emitter:
         """A vector of one float32 in all lanes."""
         return ir.Constant(self.vector, [ir.Constant(F32, value)] * self.lanes)
 
+    def integers(self, value: int) -> Any:
+        """A vector of one int32 in all lanes."""
+        return ir.Constant(ir.VectorType(I32, self.lanes), [ir.Constant(I32, value)] * self.lanes)
+
     @contextlib.contextmanager
     def loop(self, start: Any, stop: Any, step: Any = 1) -> Iterator[Any]:
         """`for (i = start; i < stop; i += step)`; gives i."""
@@ -195,6 +200,11 @@ class Emitter:
     def field(self, pointer: Any, index: int, kind: Any = I64) -> Any:
         """A value from a block of parameters, 8 bytes each."""
         return self.build.load(self.at(pointer, self.integer(index), I64), typ=kind)
+
+    def prefetch(self, pointer: Any) -> None:
+        """Has memory brought to the first cache; it may lie outside of any array."""
+        flags = (ir.Constant(I32, flag) for flag in (0, 3, 1))  # to read, to keep, data
+        self.call("llvm.prefetch.p0", VOID, pointer, *flags)
 
     def call_address(self, address: Any, result: Any, *args: Any) -> Any:
         """Calls the function at an address, an int64."""

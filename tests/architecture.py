@@ -39,7 +39,7 @@ ROWS = (
     Row(("initializers", "regularizers", "constraints", "activations")),
     Row(("graph",)),
     Row(("trackable", "variable", "random", "configurable", "debugging", "gradients"), mutual=True),
-    Row(("tape", "explanation"), mutual=True),
+    Row(("tape", "explanation", "fused_gradients"), mutual=True),
     Row(("ops",)),
     Row(("primitive",)),
     Row(("tensor", "recorder", "symbolic", "slices"), mutual=True),

@@ -1,24 +1,24 @@
 """Whole recurrent sequences, each as one function: LSTM and GRU.
 
 Everything comes at once, the inputs of all steps (projected by one matrix product), a mask, the first states and the
-weights; out go the outputs of all steps and the last states, so that one kernel can take the place of the composition.
+weights; out go the outputs of all steps and the last states. One primitive does it, and one its gradient.
 Where the mask is false a step is skipped: states stay, and the output is the one before, zeros before the first step
 that was taken. With go_backwards, steps are taken, and outputs stand, from the last to the first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from .. import dimensions, dtypes
-from ..context import context
-from ..dimensions import Dim
 from ..errors import describe
-from ..tensor import AbstractTensor, TensorLike, dims
-from . import arrays, creation, linear, scans
-from .elementwise import cast_like, greater, sigmoid, tanh, where
-from .loops import slices
+from ..tensor import TensorLike, dims
+from . import arrays, creation, linear, recurrences, unrolled
+from .elementwise import cast_like
+
+FUSED = (np.dtype("float32"), np.dtype("float64"))  # the dtypes that have primitives of all steps
 
 
 def lstm_sequence(
@@ -59,14 +59,10 @@ def lstm_sequence(
     """
     _check("lstm", 4, x, mask, (h0, c0), kernel, recurrent_kernel, bias, False)
     x, h0, c0, kernel, recurrent_kernel, bias = _alike(x, h0, c0, kernel, recurrent_kernel, bias)
-
-    def step(z: Any, states: tuple[Any, ...]) -> tuple[Any, ...]:
-        h, c = states
-        i, f, g, o = _columns(z + linear.matmul(h, recurrent_kernel), 4)
-        c = sigmoid(f) * c + sigmoid(i) * tanh(g)
-        return sigmoid(o) * tanh(c), c
-
-    return _sequence(x, mask, (h0, c0), kernel, bias, step, go_backwards)
+    units = dims(recurrent_kernel)[0]
+    bias = creation.zeros((4 * units,), x.dtype) if bias is None else bias
+    operands = (_projected(x, kernel), h0, c0, recurrent_kernel, bias)
+    return _run(recurrences.lstm_steps, unrolled.lstm, operands, mask, go_backwards)
 
 
 def gru_sequence(
@@ -108,69 +104,28 @@ def gru_sequence(
     _check("gru", 3, x, mask, (h0,), kernel, recurrent_kernel, bias, reset_after)
     x, h0, kernel, recurrent_kernel, bias = _alike(x, h0, kernel, recurrent_kernel, bias)
     units = dims(recurrent_kernel)[0]
-    first, second = (bias, None) if bias is None or not reset_after else (bias[0], bias[1])
-    gates, last = (recurrent_kernel, None) if reset_after else _parted(recurrent_kernel, 2 * units)
-
-    def step(x: Any, states: tuple[Any, ...]) -> tuple[Any, ...]:
-        (h,) = states
-        z, r, n = _columns(x, 3)
-        inner = linear.matmul(h, gates)
-        a, b, *rest = _columns(inner if second is None else inner + second, 3 if reset_after else 2)
-        z, r = sigmoid(z + a), sigmoid(r + b)
-        n = tanh(n + (r * rest[0] if reset_after else linear.matmul(r * h, last)))
-        return (z * h + (1 - z) * n,)
-
-    return _sequence(x, mask, (h0,), kernel, first, step, go_backwards)
+    if bias is None:
+        bias = creation.zeros((2, 3 * units) if reset_after else (3 * units,), x.dtype)
+    operands = (_projected(x, kernel), h0, recurrent_kernel, bias)
+    if reset_after:
+        return _run(recurrences.gru_steps, unrolled.gru, operands, mask, go_backwards)
+    return unrolled.gru(*operands, mask, go_backwards, reset_after=False)[:2]
 
 
-def _sequence(
-    x: Any,
-    mask: Any,
-    states: tuple[Any, ...],
-    kernel: Any,
-    bias: Any,
-    step: Callable[[Any, tuple[Any, ...]], tuple[Any, ...]],
-    go_backwards: bool,
-) -> tuple[Any, ...]:
-    """The outputs of all steps, and the last states; `step` gets the projection of a step's input."""
+def _projected(x: Any, kernel: Any) -> Any:
+    """x @ kernel, of all steps in one product."""
     batch, steps, features = dims(x)
-    width, units = dims(kernel)[1], dims(states[0])[1]
-    if isinstance(steps, Dim) or context.symbolic_call:  # nobody asks for values: shapes need no loop
-        specs = [AbstractTensor((batch, units), x.dtype) for _ in states]
-        return AbstractTensor((batch, steps, units), x.dtype), *specs
-    z = arrays.reshape(arrays.transpose(x, axes=(1, 0, 2)), newshape=(steps * batch, features))
-    z = linear.matmul(z, kernel)
-    rows = slices(arrays.reshape(z if bias is None else z + bias, newshape=(steps, batch, width)), steps)
-    if go_backwards:
-        rows = rows[::-1]
-    if mask is not None:
-        mask = cast_like(mask, dtypes.BOOL)
-        mask = scans.backwards(mask, 1) if go_backwards else mask
-        taken = slices(arrays.expand_dims(arrays.transpose(mask, axes=(1, 0)), -1), steps)
-    outputs = []
-    for t, row in enumerate(rows):
-        after = step(row, states)
-        if mask is not None:
-            after = tuple(where(taken[t], new, old) for new, old in zip(after, states, strict=True))
-        states = after
-        outputs.append(states[0])
-    if not outputs:
-        return creation.zeros((batch, 0, units), x.dtype), *states
-    y = arrays.reshape(arrays.concatenate(*outputs, axis=1), newshape=(batch, steps, units))
-    if mask is not None:
-        begun = greater(scans.running_sum(cast_like(mask, dtypes.INTX), axis=1), 0)
-        y = where(arrays.expand_dims(begun, -1), y, 0)
-    return y, *states
+    z = linear.matmul(arrays.reshape(x, newshape=(batch * steps, features)), kernel)
+    return arrays.reshape(z, newshape=(batch, steps, dims(kernel)[1]))
 
 
-def _columns(x: Any, count: int) -> list[Any]:
-    """A matrix in equal parts side by side."""
-    width = dims(x)[1] // count
-    return [x[:, k * width : (k + 1) * width] for k in range(count)]
-
-
-def _parted(x: Any, place: Any) -> tuple[Any, Any]:
-    return x[:, :place], x[:, place:]
+def _run(fused: Any, composed: Any, operands: tuple[Any, ...], mask: Any, go_backwards: bool) -> tuple[Any, ...]:
+    """Outputs and last states, by a primitive for all steps if there is one for the dtype."""
+    mask = None if mask is None else cast_like(mask, dtypes.BOOL)
+    if operands[0].dtype not in FUSED:
+        return composed(*operands, mask, go_backwards)[:-1]
+    given = operands if mask is None else (*operands, mask)
+    return fused(*given, backwards=bool(go_backwards))[: fused.outputs]
 
 
 def _alike(*operands: Any) -> list[Any]:

@@ -33,12 +33,20 @@ class Launch:
     operands: how many addresses it takes, the outputs' first.
     words: what follows them, and the address of the working memory, in the block.
     scratch: the bytes of working memory, aligned to 64, that it needs.
+    fault: what makes an error of the block, for a kernel that can fail. The first of its words, `status` in the block,
+      is then not 0 after a run that did; nothing was read or written out of bounds, but the outputs mean nothing.
     """
 
     address: int
     operands: int
     words: tuple[int, ...]
     scratch: int = 0
+    fault: Callable[[Any], Exception] | None = None
+
+    @property
+    def status(self) -> int:
+        """Where the block tells whether a run failed, if one can: look before anything uses the outputs."""
+        return self.operands + 1
 
     def __call__(self, *operands: Array) -> None:
         """Runs it on C-contiguous arrays: the outputs, which it fills, then the inputs."""
@@ -47,11 +55,14 @@ class Launch:
         block = (ctypes.c_int64 * (self.operands + 1 + len(self.words)))(*addresses, memory.start, *self.words)
         _SIGNATURE(self.address)(pool().address, ctypes.addressof(block))
         _free.append(memory)
+        if self.fault is not None and block[self.status]:
+            raise self.fault(block)
 
 
 def address_of(array: Array) -> int:
     """The address of an array's first element."""
-    if array.flags.writeable and array.flags.c_contiguous and array.size:
+    flags = array.flags
+    if flags.writeable and flags.c_contiguous and array.size and array.dtype.kind != "V":  # bfloat16 has no buffer
         return ctypes.addressof(ctypes.c_char.from_buffer(array))  # type: ignore[arg-type]  # four times as fast
     address: int = array.ctypes.data
     return address

@@ -97,8 +97,7 @@ def _emit_task(module: Any) -> None:
     at_once = 4 * width
     first = build.mul(number, emit.integer(4 * BLOCKS))
     last = emit.minimum(build.add(first, emit.integer(4 * BLOCKS)), size)
-    memory = emit.variable(emitter.ir.ArrayType(I32, at_once))
-    rest = build.inttoptr(build.ptrtoint(memory, I64), POINTER)  # of no type, as other pointers are
+    rest = emit.array(I32, at_once)
     whole = build.add(first, build.and_(build.sub(last, first), emit.integer(-at_once)))
     with emit.loop(first, last, at_once) as word:
         fits = build.icmp_signed("<", word, whole)

@@ -48,7 +48,7 @@ def launch(
         tasks = -(-count // per_task)
     cleared = (count if along else 1) * rows * (1 if along else columns) * itemsize
     words = (0, 0, count, rows, columns, axis, per_task, tasks, columns * itemsize if kind == "take" else cleared)
-    return Launch(_code(kind, itemsize if kind == "take_along" else 4, index_size), 3, words, 0, _fault)
+    return Launch(_code(kind, itemsize if kind == "take_along" else 4, index_size) + STATUS, 3, words, 0, _fault)
 
 
 def _fault(block: Sequence[int]) -> Exception:

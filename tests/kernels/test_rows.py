@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from eagerly import GradientTape, Tensor, Variable, kernels, ops
-from eagerly.kernels import pool, rows
+from eagerly.kernels import launches, pool, rows
 from eagerly.kernels.launches import address_of
 from eagerly.layers import Embedding
 from eagerly.ops import arrays, lookups
@@ -133,17 +133,30 @@ def test_table_without_rows():
     assert lookups.taken(np.empty((0, 3), np.float32), [np.empty(0, np.int64)], (PLACE,)).shape == (0, 3)
 
 
-def test_status_tells_of_the_last_run_alone():
-    launch = kernels.launch("rows", "take", 2, 5, 3)
-    x, y, index = floats(5, 3), np.zeros((2, 3), np.float32), np.array([1, 7])
-    words = (ctypes.c_int64 * 20)(*map(address_of, (y, x, index)), 0, *launch.words)
-    run = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(launch.address)
-    run(pool.pool().address, ctypes.addressof(words))
-    assert words[launch.status] and not y.any()
-    assert str(launch.fault(words)) == "index 7 is out of bounds for axis 0 with size 5"
+def blocks_of(launch, *operands):
+    return (ctypes.c_int64 * 20)(*map(address_of, operands), 0, *launch.words)
+
+
+def test_a_table_of_launches_ends_where_one_fails():
+    take, along = kernels.launch("rows", "take", 2, 5, 3), kernels.launch("rows", "take_along", 2, 3, 1)
+    x, y, z, index = floats(5, 3), np.zeros((2, 3), np.float32), np.zeros((2, 1), np.float32), np.array([1, 7])
+    blocks = blocks_of(take, y, x, index), blocks_of(along, z, y, np.zeros(2, np.int64))
+    table = (ctypes.c_int64 * 4)(take.address, ctypes.addressof(blocks[0]), along.address, ctypes.addressof(blocks[1]))
+    execute = launches.execute()
+    for _ in range(2):
+        with pytest.raises(IndexError, match="^index 7 is out of bounds for axis 0 with size 5$"):
+            execute(pool.pool().address, ctypes.addressof(table), 2)
+        assert not y.any() and not z.any()
     index[1] = -1
-    run(pool.pool().address, ctypes.addressof(words))
-    assert not words[launch.status] and (y == x[[1, 4]]).all()
+    execute(pool.pool().address, ctypes.addressof(table), 2)
+    assert (y == x[[1, 4]]).all() and (z == y[:, :1]).all()
+
+
+def test_who_can_fail_says_how():
+    with pytest.raises(ValueError, match="a kernel that can fail has a status and an error"):
+        launches.Launch(1600 + 4, 1, ())
+    with pytest.raises(ValueError, match="a kernel that can fail has a status and an error"):
+        launches.Launch(1600, 1, (), 0, IndexError)
 
 
 def test_rules_for_graphs():

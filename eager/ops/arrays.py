@@ -17,7 +17,7 @@ from ..errors import describe
 from ..primitive import primitive
 from ..slices import IndexedSlices
 from ..tensor import AbstractTensor, Operand, TensorLike, dims
-from . import indexing, lookups, rules
+from . import copies, indexing, lookups, rules
 
 
 def resolve_shape(old: Shape, new: Sequence[Any]) -> Shape:
@@ -81,6 +81,7 @@ def _transpose_back(g: Any, y: Any, x: Any, axes: Sequence[int] | None = None) -
 
 
 transpose.defvjp(_transpose_back)
+transpose.defkernel(copies.transpose_launch)
 
 
 def _broadcast_rule(x: Any, shape: Sequence[Size]) -> AbstractTensor:
@@ -145,6 +146,7 @@ def _concatenate_back(wanted: Any, g: Any, y: Any, *xs: Any, axis: int) -> Any:
 
 
 concatenate.defvjp_all(_concatenate_back)
+concatenate.defkernel(copies.concatenate_launch)
 
 
 def concatenated(xs: Sequence[TensorLike], axis: int = 0) -> Any:
@@ -228,9 +230,13 @@ def _rows_back(g: Any, x: Any, *index: Any, key: Any) -> Any:
 
 getitem.defvjp_all(_getitem_back)
 getitem.defrows(_rows_back)
-getitem.defkernel(lambda x, *index, key: lookups.take_launch(x, index, key))
+getitem.defkernel(lambda x, *index, key: lookups.take_launch(x, index, key) if index else copies.slice_launch(x, key))
 scatter.defvjp_all(_scatter_back)
-scatter.defkernel(lambda g, *index, key, shape: lookups.add_launch(g, index, key, shape))
+scatter.defkernel(
+    lambda g, *index, key, shape: (
+        lookups.add_launch(g, index, key, shape) if index else copies.put_launch(g, key, shape)
+    )
+)
 
 
 def index(x: TensorLike, key: Any) -> Any:
@@ -324,6 +330,7 @@ pad.defvjp(
         g, key=tuple(slice(a, a + n) for n, (a, b) in zip(dims(x), widths, strict=True))
     )
 )
+pad.defkernel(copies.pad_launch)
 
 
 def _viewed(x: Any, dtype: Any) -> AbstractTensor:

@@ -9,17 +9,7 @@ from eagerly.ops import draws
 from eagerly.tensor import AbstractTensor
 
 STATES = [(0, 0), (2**64 - 1, 2**64 - 1), (2**63 + 12345, 2**40 + 7), (1, 2**32), (2**32, 1)]
-
-
-@pytest.fixture(autouse=True)
-def fresh(target, monkeypatch):
-    """Kernels for the target."""
-    monkeypatch.setattr(kernels, "_launches", {})
-    monkeypatch.setattr(kernels, "failures", {})
-    philox._code.cache_clear()
-    yield
-    philox._code.cache_clear()
-    assert not kernels.failures
+pytestmark = pytest.mark.usefixtures("made")
 
 
 def expected(state, size):

@@ -5,8 +5,6 @@ import itertools
 import numpy as np
 import pytest
 
-from eagerly import kernels
-from eagerly.kernels import pooling
 from eagerly.ops import pools
 from eagerly.primitive import REGISTRY
 from eagerly.tensor import AbstractTensor
@@ -27,15 +25,9 @@ NAMES = ("max_pool_windows", "max_pool_gradient", "average_pool_windows", "avera
 
 
 @pytest.fixture(autouse=True)
-def fresh(target, monkeypatch):
-    """Kernels for the target, for arrays of any size."""
+def any_size(made, monkeypatch):
+    """Kernels are asked for, whatever the size."""
     monkeypatch.setattr(pools, "_WORTHWHILE", 1)
-    monkeypatch.setattr(kernels, "_launches", {})
-    monkeypatch.setattr(kernels, "failures", {})
-    pooling._code.cache_clear()
-    yield
-    pooling._code.cache_clear()
-    assert not kernels.failures
 
 
 def image(shape, seed=0):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from eagerly import GradientTape, Tensor, Variable, kernels, ops
-from eagerly.kernels import launches, pool, rows
+from eagerly.kernels import launches, pool
 from eagerly.kernels.launches import address_of
 from eagerly.layers import Embedding
 from eagerly.ops import arrays, lookups
@@ -19,16 +19,10 @@ COLUMNS = [*range(1, 19), 31, 32, 33, 47, 64, 65, 100]
 
 
 @pytest.fixture(autouse=True)
-def fresh(target, monkeypatch):
-    """Kernels for the target, for arrays of any size."""
+def any_size(made, monkeypatch):
+    """Kernels are asked for, whatever the size."""
     monkeypatch.setattr(lookups, "_MANY", 0)
     monkeypatch.setattr(lookups, "_SOME", 0)
-    monkeypatch.setattr(kernels, "_launches", {})
-    monkeypatch.setattr(kernels, "failures", {})
-    rows._code.cache_clear()
-    yield
-    rows._code.cache_clear()
-    assert not kernels.failures
 
 
 def floats(*shape, seed=0):

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from llvmlite import __version__ as llvmlite_version
 from llvmlite import binding
 from llvmlite import ir as ir
 

@@ -95,6 +95,11 @@ def _take(size: int) -> _Memory:
     return memory if memory.size >= size else _Memory(size)
 
 
+def held() -> int:
+    """The bytes of working memory that wait for calls."""
+    return sum(memory.size for memory in _free)
+
+
 def emit_kernel(module: Any, stages: Sequence[tuple[str, Callable[[Emitter, Any], Any]]], name: str = "kernel") -> None:
     """Emits `kernel(pool, block)`: runs tasks in the pool, one stage after the other.
 

@@ -71,7 +71,7 @@ def test_entry_of_another_key_is_none(tmp_path):
 
 def test_key_tells_targets_apart(place, compilations, monkeypatch):
     assert works()
-    other = emitter.Target("haswell", "+avx2,+fma", emitter.host().lanes)
+    other = emitter.Target("haswell", "+avx2,+fma", emitter.host().lanes, (6, 16))
     monkeypatch.setattr(emitter, "host", lambda: other)
     doubled()(X)
     assert len(compilations) == 2 and len(list(place.iterdir())) == 2

@@ -47,16 +47,26 @@ def compiled(module: Any, names: Sequence[str]) -> list[int]:
 
 def _trusted_folder() -> Path | None:
     """The folder, made if it is missing; None if it cannot be or is not this user's alone."""
+    return None if why_not() else folder()
+
+
+def why_not() -> str:
+    """Why the folder, made if it is missing, is not used; nothing if it is."""
     if not hasattr(os, "getuid"):
-        return None  # no such modes here
+        return "this system has no modes that would keep others out"
     try:
         place = folder()
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = place.lstat()
-    except (OSError, RuntimeError):  # no home, no permission, no room
-        return None
-    alone = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o077
-    return place if alone else None
+    except (OSError, RuntimeError) as error:  # no home, no permission, no room
+        return f"it cannot be made: {error}"
+    if not stat.S_ISDIR(status.st_mode):
+        return "it is no folder"
+    if status.st_uid != os.getuid():
+        return f"it belongs to user {status.st_uid}"
+    if status.st_mode & 0o077:
+        return f"its mode is {status.st_mode & 0o777:04o}, not 0700: others may come in"
+    return ""
 
 
 def _entry(place: Path, key: bytes) -> Path:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from llvmlite import __version__ as llvmlite_version
 from llvmlite import binding
 from llvmlite import ir as ir
 
@@ -126,10 +127,16 @@ class Emitter:
     """
 
     def __init__(
-        self, module: ir.Module, name: str, arguments: Sequence[Any], aliases: bool = False, internal: bool = False
+        self,
+        module: ir.Module,
+        name: str,
+        arguments: Sequence[Any],
+        aliases: bool = False,
+        internal: bool = False,
+        result: Any = VOID,
     ):
         self.module = module
-        self.function = ir.Function(module, ir.FunctionType(VOID, list(arguments)), name)
+        self.function = ir.Function(module, ir.FunctionType(result, list(arguments)), name)
         self.args = self.function.args
         for argument in self.args:
             if argument.type == POINTER and not aliases:
@@ -142,9 +149,12 @@ class Emitter:
         self.lanes = host().lanes or 1
         self.vector = ir.VectorType(F32, self.lanes)
 
-    def finish(self) -> None:
+    def finish(self, result: Any = None) -> None:
         """Ends the function."""
-        self.build.ret_void()
+        if result is None:
+            self.build.ret_void()
+        else:
+            self.build.ret(result)
         ir.IRBuilder(self.entry).branch(self.function.blocks[1])
 
     def variable(self, kind: Any, initial: Any = None) -> Any:

@@ -42,12 +42,17 @@ CGROUP = Path("/sys/fs/cgroup")
 
 def cpus(cgroup: Path = CGROUP) -> int:
     """The CPUs that this process may keep busy: its affinity, or a container's quota if that is less."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    available = len(affinity(0)) if affinity else os.cpu_count() or 1
-    return max(1, min(available, math.ceil(_quota(cgroup) or available)))
+    available = affinity()
+    return max(1, min(available, math.ceil(quota(cgroup) or available)))
 
 
-def _quota(cgroup: Path) -> float | None:
+def affinity() -> int:
+    """The CPUs that this process may run on."""
+    allowed = getattr(os, "sched_getaffinity", None)
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
+
+
+def quota(cgroup: Path = CGROUP) -> float | None:
     """The CPUs' worth of time that a cgroup allows, versions 2 and 1; None without a limit."""
     try:
         if (cgroup / "cpu.max").exists():
@@ -268,6 +273,11 @@ _replaced: list[Pool] = []  # a kernel of another thread may still hold one
 def pool() -> Pool:
     """The process's pool, started on first use."""
     return _pool or use(cpus())
+
+
+def held() -> int:
+    """The bytes that the process's pool holds."""
+    return 0 if _pool is None else int(_pool._memory.nbytes)
 
 
 def use(threads: int) -> Pool:

@@ -17,7 +17,7 @@ from ..errors import describe
 from ..primitive import primitive
 from ..slices import IndexedSlices
 from ..tensor import AbstractTensor, Operand, TensorLike, dims
-from . import indexing, rules
+from . import copies, indexing, lookups, rules
 
 
 def resolve_shape(old: Shape, new: Sequence[Any]) -> Shape:
@@ -81,6 +81,7 @@ def _transpose_back(g: Any, y: Any, x: Any, axes: Sequence[int] | None = None) -
 
 
 transpose.defvjp(_transpose_back)
+transpose.defkernel(copies.transpose_launch)
 
 
 def _broadcast_rule(x: Any, shape: Sequence[Size]) -> AbstractTensor:
@@ -145,6 +146,7 @@ def _concatenate_back(wanted: Any, g: Any, y: Any, *xs: Any, axis: int) -> Any:
 
 
 concatenate.defvjp_all(_concatenate_back)
+concatenate.defkernel(copies.concatenate_launch)
 
 
 def concatenated(xs: Sequence[TensorLike], axis: int = 0) -> Any:
@@ -182,7 +184,9 @@ def squeeze(x: TensorLike, axis: int | Sequence[int] | None = None) -> Any:
 @primitive(shape=lambda x, *index, key: AbstractTensor(indexing.result_shape(x.dims, index, key), x.dtype))
 def getitem(x: TensorLike, *index: Any, key: Any) -> Any:
     """x[key], by NumPy's rules; `key` has a placeholder for each tensor in `index`."""
-    return np.asarray(x)[indexing.fill(key, index)]
+    x = np.asarray(x)
+    rows = lookups.taken(x, index, key) if index else None
+    return x[indexing.fill(key, index)] if rows is None else rows
 
 
 @primitive(shape=lambda g, *index, key, shape: AbstractTensor(tuple(shape), g.dtype))
@@ -200,8 +204,10 @@ def scatter(g: TensorLike, *index: Any, key: Any, shape: Sequence[Any]) -> Any:
 def _added_at(values: Any, key: tuple[Any, ...], shape: Sequence[Any]) -> Any:
     """Zeros with the values added at the key; 16-bit floats are summed in 32 bits."""
     wide = dtypes.FLOATX if dtypes.is_float(values.dtype) and values.dtype.itemsize < 4 else values.dtype
-    result = np.zeros(shape, wide)
-    indexing.combine_at(np.add, result, key, values.astype(wide, copy=False))
+    result = lookups.added(values.astype(wide, copy=False), key, shape)
+    if result is None:
+        result = np.zeros(shape, wide)
+        indexing.combine_at(np.add, result, key, values.astype(wide, copy=False))
     return result.astype(values.dtype, copy=False)
 
 
@@ -224,7 +230,13 @@ def _rows_back(g: Any, x: Any, *index: Any, key: Any) -> Any:
 
 getitem.defvjp_all(_getitem_back)
 getitem.defrows(_rows_back)
+getitem.defkernel(lambda x, *index, key: lookups.take_launch(x, index, key) if index else copies.slice_launch(x, key))
 scatter.defvjp_all(_scatter_back)
+scatter.defkernel(
+    lambda g, *index, key, shape: (
+        lookups.add_launch(g, index, key, shape) if index else copies.put_launch(g, key, shape)
+    )
+)
 
 
 def index(x: TensorLike, key: Any) -> Any:
@@ -262,15 +274,21 @@ def _along(shape: Shape, indices: Shape, axis: int) -> Shape:
 @primitive(shape=lambda x, indices, axis: AbstractTensor(_along(x.dims, indices.dims, axis), x.dtype))
 def take_along_axis(x: TensorLike, indices: TensorLike, axis: int) -> Any:
     """The elements of x at `indices` along an axis, one index for each place of the other axes."""
-    return np.take_along_axis(np.asarray(x), np.asarray(indices), axis)
+    x, indices = np.asarray(x), np.asarray(indices)
+    found = lookups.taken_along(x, indices, axis)
+    return np.take_along_axis(x, indices, axis) if found is None else found
 
 
 @primitive(shape=lambda g, indices, axis, shape: AbstractTensor(tuple(shape), g.dtype))
 def add_along_axis(g: TensorLike, indices: TensorLike, axis: int, shape: Sequence[Any]) -> Any:
     """Zeros of the given shape with the values added at `indices` along an axis; the dual of `take_along_axis`."""
+    g, indices = np.asarray(g), np.asarray(indices)
+    result = lookups.added_along(g, indices, axis, shape)
+    if result is not None:
+        return result
     places = list(np.ogrid[tuple(map(slice, shape))])
-    places[axis] = np.asarray(indices)
-    return _added_at(np.asarray(g), tuple(places), shape)
+    places[axis] = indices
+    return _added_at(g, tuple(places), shape)
 
 
 take_along_axis.defvjp(
@@ -281,6 +299,8 @@ add_along_axis.defvjp(
     lambda g, y, x, indices, axis, shape: take_along_axis(g, indices, axis=axis),
     None,
 )
+take_along_axis.defkernel(lookups.take_along_launch)
+add_along_axis.defkernel(lookups.add_along_launch)
 
 
 def take_along(x: TensorLike, indices: TensorLike, axis: int | None = None) -> Any:
@@ -310,6 +330,7 @@ pad.defvjp(
         g, key=tuple(slice(a, a + n) for n, (a, b) in zip(dims(x), widths, strict=True))
     )
 )
+pad.defkernel(copies.pad_launch)
 
 
 def _viewed(x: Any, dtype: Any) -> AbstractTensor:

@@ -12,7 +12,7 @@ from typing import Any
 from .. import dtypes
 from ..primitive import cast
 from ..tensor import TensorLike
-from . import arrays, diagonals, elementwise, linear, parts, reductions, transcendental, windows
+from . import arrays, diagonals, elementwise, linear, parts, pools, reductions, transcendental, windows
 
 
 def angle(x: TensorLike) -> Any:
@@ -54,5 +54,6 @@ for _primitive in (
     *(arrays.reshape, arrays.transpose, arrays.broadcast_to, arrays.concatenate, arrays.getitem, arrays.scatter),
     *(arrays.take_along_axis, arrays.add_along_axis, arrays.pad, windows.unfold, windows.fold),
     *(diagonals.diagonal, diagonals.from_diagonal),
+    *(pools.average_pool_windows, pools.average_pool_gradient),
 ):
     _primitive.complex_rules = True

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import dimensions, dtypes
+from .. import dimensions, dtypes, kernels
 from ..primitive import cast, primitive
 from ..tensor import AbstractTensor, TensorLike
 from . import elementwise
@@ -21,6 +21,7 @@ from .special import QUANTILE_CENTER, QUANTILE_TAIL
 
 _MASK = np.uint64(0xFFFFFFFF)
 _SHIFT = np.uint64(32)
+_WORTHWHILE = 1024  # words from which a kernel makes them
 # Multipliers and key increments of Salmon et al., section 3.3.
 _MULTIPLIERS = np.array([[0xD2511F53], [0xCD9E8D57]], np.uint64)
 _WEYL = np.array([[0x9E3779B9], [0xBB67AE85]], np.uint64)
@@ -54,11 +55,17 @@ def words(state: Any, blocks: np.ndarray[Any, Any], attempt: int = 0) -> np.ndar
 def random_bits(state: TensorLike, shape: Sequence[Any]) -> Any:
     """32 random bits for each element; `state` holds the key and the number of the draw as two uint64."""
     size = int(dimensions.product(shape))
+    launch = kernels.launch("philox", size) if size >= _WORTHWHILE else None
+    if launch is not None:
+        bits = np.empty(tuple(map(int, shape)), np.uint32)
+        launch(bits, np.ascontiguousarray(state, np.uint64))
+        return bits
     found = words(state, np.arange(-(-size // 4), dtype=np.uint64))
     return found.T.astype(np.uint32).reshape(-1)[:size].reshape(shape)
 
 
 random_bits.defvjp(None)
+random_bits.defkernel(lambda state, shape: kernels.launch("philox", int(dimensions.product(shape))))
 
 
 def uniform_from(bits: Any, dtype: Any) -> Any:

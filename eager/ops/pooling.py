@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from .. import dimensions
 from ..dimensions import Size
 from ..errors import describe
 from ..tensor import TensorLike, dims
-from . import arrays, creation, reductions, windows
+from . import arrays, pools, reductions, windows
 
 
 def _space(name: str, inputs: Any, data_format: str | None) -> tuple[Any, int]:
@@ -49,9 +47,8 @@ def max_pool(
     window = windows.each(pool_size, rank, "pool_size")
     steps = window if strides is None else windows.each(strides, rank, "strides")
     padding = windows.one_of(padding, "valid", "same")
-    lowest = np.iinfo(x.dtype).min if x.dtype.kind in "iu" else False if x.dtype.kind == "b" else -np.inf
-    x = windows.padded(x, windows.padding_of(dims(x)[1:-1], window, steps, (1,) * rank, padding), lowest)
-    return windows.as_given(windows.max_pool_windows(x, window=window, strides=steps)[0], data_format)
+    y = pools.max_pool_windows(x, window=window, strides=steps, padding=padding)[0]
+    return windows.as_given(y, data_format)
 
 
 def average_pool(
@@ -81,17 +78,9 @@ def average_pool(
     window = windows.each(pool_size, rank, "pool_size")
     steps = window if strides is None else windows.each(strides, rank, "strides")
     padding = windows.one_of(padding, "valid", "same")
-    space, ones = dims(x)[1:-1], (1,) * rank
-    pads = windows.padding_of(space, window, steps, ones, padding)
-
-    def totals(image: Any) -> Any:
-        seen = windows.unfold(windows.padded(image, pads), window=window, strides=steps, dilation=ones)
-        return reductions.sum(seen, axis=tuple(range(1 + rank, 1 + 2 * rank)))
 
     def means(image: Any) -> tuple[Any]:
-        if all(dimensions.same(size, 0) for pair in pads for size in pair):
-            return (totals(image) / dimensions.product(window),)
-        return (totals(image) / totals(creation.ones((1, *space, 1), image.dtype)),)
+        return (pools.average_pool_windows(image, window=window, strides=steps, padding=padding),)
 
     return windows.as_given(reductions.in_float(means, x)[0], data_format)
 

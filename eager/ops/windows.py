@@ -7,7 +7,6 @@ channels last: [batch, *space, channels]. Paddings: "valid", "same" (output ceil
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Sequence
 from typing import Any
@@ -160,43 +159,3 @@ def _fold_back(g: Any, y: Any, x: Any, space: Any, strides: Any, dilation: Any) 
 
 
 fold.defvjp(_fold_back)
-
-
-def _pooled(x: Any, window: Any, strides: Any) -> tuple[AbstractTensor, AbstractTensor]:
-    counts = _counts(x.dims, window, strides, (1,) * len(window))
-    shape = (x.dims[0], *counts, x.dims[-1])
-    return AbstractTensor(shape, x.dtype), AbstractTensor(shape, np.dtype(np.int32))
-
-
-@primitive(shape=_pooled, residuals=1)
-def max_pool_windows(x: TensorLike, window: Sequence[int], strides: Sequence[int]) -> Any:
-    """The largest element of each window, and which of them it was: the first of equal ones, or of NaNs."""
-    x = np.asarray(x)
-    counts = _counts(x.shape, window, strides, (1,) * len(window))
-    candidates = []
-    for place in itertools.product(*map(range, window)):
-        key = tuple(
-            slice(i, i + (n - 1) * stride + 1 if n else i, stride)
-            for i, n, stride in zip(place, counts, strides, strict=True)
-        )
-        candidates.append(x[(slice(None), *key)])
-    best = functools.reduce(np.maximum, candidates[1:], candidates[0].copy())
-    where = np.zeros(best.shape, np.int32)
-    with_nan = bool(np.isnan(best).any())
-    for position in reversed(range(len(candidates))):  # the first of equal ones is written last
-        candidate = candidates[position]
-        np.putmask(where, (candidate == best) | (candidate != candidate) if with_nan else candidate == best, position)
-    return best, where
-
-
-def _max_pool_back(g: Any, y: Any, x: Any, window: Any, strides: Any) -> Any:
-    rank = len(window)
-    shape = dims(g)
-    positions = np.arange(dimensions.product(window), dtype=np.int32).reshape((*window, 1))
-    spread = (*shape[:-1], *(1,) * rank, shape[-1])
-    chosen = arrays.reshape(y[1], newshape=spread) == positions
-    windows = arrays.reshape(g, newshape=spread) * chosen
-    return fold(windows, space=dims(x)[1:-1], strides=strides, dilation=(1,) * rank)
-
-
-max_pool_windows.defvjp(_max_pool_back)

@@ -61,12 +61,6 @@ FOLD = (
     lambda n, m: ([(n, 0, 3, m)], {"space": (2,), "strides": (2,), "dilation": (1,)}),
     lambda n, m: ([(n, 2, 3, m)], {"space": (9,), "strides": (2,), "dilation": (2,)}),  # as if more windows fitted
 )
-POOL = (
-    lambda n, m: ([(n, 7, m)], {"window": (3,), "strides": (2,)}),
-    lambda n, m: ([(n, 4, 6, m)], {"window": (2, 3), "strides": (2, 3)}),
-    lambda n, m: ([(n, 3, 4, 5, 1)], {"window": (2, 2, 2), "strides": (1, 2, 2)}),
-)
-
 ROUND = Domain(UNARY, dtypes=FLOATS)
 COMPARISON = Domain(BINARY)
 
@@ -199,6 +193,5 @@ DOMAINS: dict[str, Domain] = {
     "matmul": Domain(MATMUL),
     "unfold": Domain(WINDOWS),
     "fold": Domain(FOLD, dtypes=NUMBERS),
-    "max_pool_windows": Domain(POOL, (distinct,), NUMBERS),
     "random_bits": Domain((lambda n, m: ([(2,)], {"shape": (n, m)}),), (state,), ("uint64",)),
 }

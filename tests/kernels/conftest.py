@@ -2,7 +2,8 @@
 
 import pytest
 
-from eagerly.kernels import emitter, gemm, pool
+from eagerly import kernels
+from eagerly.kernels import emitter, gemm, moves, philox, pool, pooling, rows
 
 
 @pytest.fixture(params=["host", "avx2"])
@@ -26,3 +27,24 @@ def threads():
     before = pool.pool().threads
     yield pool.use
     pool.use(before)
+
+
+@pytest.fixture(scope="session")
+def compiled_once(tmp_path_factory):
+    """A cache for all tests."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def made(target, monkeypatch, compiled_once):
+    """Launches are made for the target, all that are asked for."""
+    drivers = moves, philox, pooling, rows
+    monkeypatch.setenv("EAGERLY_CACHE_DIR", str(compiled_once))
+    monkeypatch.setattr(kernels, "_launches", {})
+    monkeypatch.setattr(kernels, "failures", {})
+    for driver in drivers:
+        driver._code.cache_clear()
+    yield
+    for driver in drivers:
+        driver._code.cache_clear()
+    assert not kernels.failures

@@ -155,6 +155,7 @@ def test_the_gradient_of_a_complex_tensor_is_that_of_pytorch():
 INDICES = Tensor([[1, 0, 1]])
 PADDED = {"widths": ((1, 0), (0, 2))}
 WINDOWS = {"window": (2,), "strides": (1,), "dilation": (1,)}
+POOLED = {"window": (2,), "strides": (1,), "padding": "same"}
 FOLDED = {"space": (4,), "strides": (1,), "dilation": (1,)}
 
 # For each primitive that passes complex gradients: something of two complex matrices that needs it. The shapes are
@@ -188,6 +189,8 @@ LISTED = {
     "from_diagonal": lambda p, z, w: p(z * w, axis1=1, axis2=2, shape=(2, 3, 3)) * w,
     "unfold": lambda p, z, w: p(ops.reshape(z, (2, 3, 1)), **WINDOWS) * w[0],
     "fold": lambda p, z, w: p(ops.reshape(z * w, (1, 3, 2, 1)), **FOLDED) * w[0],
+    "average_pool_windows": lambda p, z, w: p(ops.reshape(z * w, (2, 3, 1)), **POOLED) * w[0],
+    "average_pool_gradient": lambda p, z, w: p(ops.reshape(z * w, (2, 3, 1)), space=(3,), **POOLED) * w[0],
     "dft": lambda p, z, w: p(z * w, axes=(0, 1)) * p(z, axes=(1,), inverse=True),
     "rdft": lambda p, z, w: p(ops.real(z * w)) * w[:2],
     "irdft": lambda p, z, w: p(z * w, size=4) * p(z, size=4) + ops.sum(p(w, size=5)),

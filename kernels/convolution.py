@@ -22,7 +22,7 @@ from typing import Any
 from . import emitter
 from .cache import compiled
 from .emitter import F32, I64, POINTER, VOID, Emitter
-from .launch import Launch
+from .launches import Launch
 from .microkernel import Operand, clear, copy, cover, divided, emit_tile, heights, local
 from .pool import RUN
 

@@ -95,6 +95,9 @@ def _emit_micro(module: Any, height: int, vectors: int) -> None:
     pixel, last = emit.field(phase, plan.OUT_PIXEL), build.sub(rows, emit.integer(1))
     # A row below the last one is written in the last one's place, which then comes itself.
     places = [emit.at(y, build.mul(pixel, emit.minimum(emit.integer(m), last))) for m in range(height)]
+    for place in places:  # on its way while the sums are made
+        for n in range(vectors):
+            emit.prefetch(emit.at(place, emit.integer(n * lanes)))
     biased = build.icmp_signed("!=", build.ptrtoint(bias, I64), emit.integer(0))
     none = emitter.ir.Constant(masks[0].type, [emitter.ir.Constant(emitter.I1, 0)] * lanes)
     added = [

@@ -80,27 +80,25 @@ def _spread(emit: Emitter, block: Value, phase: Value, source: Value, row: Value
     field = lambda index: emit.field(phase, index)  # noqa: E731
     channels, depth, columns = emit.field(block, plan.CHANNELS), emit.field(block, plan.DEPTH), field(plan.COLUMNS)
     pixel, chunk = field(plan.A_PIXEL), field(plan.SPREAD_CHUNK)
-    beyond = emit.integer(heights(lanes)[0])  # a tile may read some pixels more, and the last chunk writes whole vectors
-    size = build.add(build.mul(build.add(build.mul(rows, columns), beyond), pixel), emit.integer(lanes))
-    memory = _local(emit, size)
-    to = emit.variable(POINTER, memory)
-    whole = build.and_(build.sub(chunk, emit.integer(1)), emit.integer(-lanes))
-    mask = emit.tail(build.sub(chunk, whole))
-    with emit.loop(zero, rows) as r, emit.loop(zero, columns) as x, emit.loop(zero, emit.field(block, plan.GROUPS)) as g:
-        start = build.add(
-            build.mul(build.mul(r, field(plan.SPREAD_STEP)), row),
-            build.add(build.mul(build.mul(x, field(plan.STEP_COLUMN)), channels), build.mul(g, depth)),
-        )
+    beyond = emit.integer(heights(lanes)[0])  # a tile may read some pixels more
+    memory = _local(emit, build.mul(build.add(build.mul(rows, columns), beyond), pixel))
+    down_size = build.mul(field(plan.SPREAD_ALONG), chunk)
+    group_size = build.mul(field(plan.SPREAD_DOWN), down_size)
+    step = build.mul(field(plan.STEP_COLUMN), channels)
+    line = build.mul(columns, pixel)
+    with emit.loop(zero, rows) as r, emit.loop(zero, emit.field(block, plan.GROUPS)) as g:
         with emit.loop(zero, field(plan.SPREAD_DOWN)) as down, emit.loop(zero, field(plan.SPREAD_ALONG)) as along:
-            place = build.add(
-                build.mul(build.mul(down, field(plan.GAP_ROW)), row),
-                build.mul(build.mul(along, field(plan.GAP_COLUMN)), channels),
-            )
-            here, there = emit.at(source, build.add(start, place)), build.load(to, typ=POINTER)
-            with emit.loop(zero, whole, lanes) as n:
-                emit.store(emit.load(emit.at(here, n)), emit.at(there, n))
-            emit.store(emit.load(emit.at(here, whole), mask), emit.at(there, whole))
-            build.store(emit.at(there, chunk), to)
+            down_row = build.add(build.mul(r, field(plan.SPREAD_STEP)), build.mul(down, field(plan.GAP_ROW)))
+            pixels = build.add(build.mul(build.mul(along, field(plan.GAP_COLUMN)), channels), build.mul(g, depth))
+            start = build.add(build.mul(down_row, row), pixels)
+            place = build.add(build.mul(down, down_size), build.mul(along, chunk))
+            place = build.add(build.add(build.mul(r, line), build.mul(g, group_size)), place)
+            with emit.loop(zero, chunk, lanes) as n:
+                here, there = emit.at(source, build.add(start, n)), emit.at(memory, build.add(place, n))
+                mask = emit.tail(build.sub(chunk, n))
+                with emit.loop(zero, columns) as x:
+                    value = emit.load(emit.at(here, build.mul(x, step)), mask)
+                    emit.store(value, emit.at(there, build.mul(x, pixel)), mask)
     return memory
 
 

@@ -23,6 +23,7 @@ from .pool import RUN
 
 Sizes = tuple[int, ...]
 Value = Any
+NEAR = 1 << 18  # bytes
 
 
 def _emit_pack_task(module: Any, vectors: int) -> None:
@@ -106,11 +107,10 @@ def _emit_micro(module: Any, height: int, vectors: int) -> None:
     lowest = emit.broadcast(build.load(emit.at(block, emit.integer(plan.LOWEST), I64), typ=F32))
 
     def write(m: int, n: int, sums: Value) -> None:
-        value = build.fadd(sums, added[n])
-        value = build.select(build.fcmp_ordered("<", value, lowest), lowest, value)
+        value = build.select(build.fcmp_ordered("<", sums, lowest), lowest, sums)
         emit.store(value, emit.at(places[m], emit.integer(n * lanes)), masks[n])
 
-    emit_tile(emit, height, vectors, (down, along, depth), a, b, emit.field(phase, plan.A_PIXEL), write)
+    emit_tile(emit, height, vectors, (down, along, depth), a, b, emit.field(phase, plan.A_PIXEL), write, added)
     emit.finish()
 
 
@@ -143,27 +143,34 @@ def _emit_task(module: Any, vectors: int) -> None:
     unbiased = build.icmp_signed("==", build.ptrtoint(bias, I64), zero)
     wide = emit.integer(emit.lanes * vectors)
     a_row, a_pixel = emit.field(phase, plan.A_ROW), emit.field(phase, plan.A_PIXEL)
-    with emit.loop(zero, emit.field(block, plan.PANELS)) as panel:
-        group, part = divided(emit, panel, emit.field(block, plan.PANELS_IN_GROUP))
-        n = build.mul(part, wide)
-        valid = emit.minimum(build.sub(filters, n), wide)
-        channel = build.add(build.mul(group, filters), n)
-        weights = _panel(emit, block, phase, panel)
-        added = build.select(unbiased, bias, emit.at(bias, channel))
-        of_group = emit.at(source, build.mul(group, emit.field(phase, plan.A_GROUP)))
-        with emit.loop(zero, lines) as line:
-            to = emit.at(target, build.add(build.mul(line, out_row), channel))
-            here = emit.at(of_group, build.mul(line, a_row))
-            done = emit.variable(I64, zero)
-            for tall, number_of in zip(heights(emit.lanes), tiles, strict=True):
-                with emit.loop(zero, number_of):
-                    size = emit.integer(tall)
-                    x = maximum(emit, emit.minimum(build.load(done, typ=I64), build.sub(count, size)), zero)
-                    build.store(build.add(x, size), done)
-                    there, seen = emit.at(to, build.mul(x, out_pixel)), emit.at(here, build.mul(x, a_pixel))
-                    inside = emit.minimum(build.sub(count, x), size)
+    in_group, near = emit.field(block, plan.PANELS_IN_GROUP), emit.field(block, plan.NEAR)
+
+    def line_of(line: Value, group: Value, first_part: Value, last_part: Value) -> None:
+        """A line of tiles, for some panels that stay in a cache meanwhile."""
+        of_group = build.add(build.mul(line, a_row), build.mul(group, emit.field(phase, plan.A_GROUP)))
+        first_channel, first_panel = build.mul(group, filters), build.mul(group, in_group)
+        line_y, line_x = emit.at(target, build.mul(line, out_row)), emit.at(source, of_group)
+        done = emit.variable(I64, zero)
+        for tall, number_of in zip(heights(emit.lanes), tiles, strict=True):
+            with emit.loop(zero, number_of):
+                size = emit.integer(tall)
+                x = maximum(emit, emit.minimum(build.load(done, typ=I64), build.sub(count, size)), zero)
+                build.store(build.add(x, size), done)
+                to, here = emit.at(line_y, build.mul(x, out_pixel)), emit.at(line_x, build.mul(x, a_pixel))
+                inside = emit.minimum(build.sub(count, x), size)
+                with emit.loop(first_part, last_part) as part:
+                    n = build.mul(part, wide)
+                    valid = emit.minimum(build.sub(filters, n), wide)
+                    channel = build.add(first_channel, n)
+                    weights = _panel(emit, block, phase, build.add(first_panel, part))
+                    added = build.select(unbiased, bias, emit.at(bias, channel))
                     micro = module.globals[f"micro_{tall}"]
-                    build.call(micro, [there, seen, weights, added, inside, valid, block, phase])
+                    build.call(micro, [emit.at(to, channel), here, weights, added, inside, valid, block, phase])
+
+    with emit.loop(zero, emit.field(block, plan.GROUPS)) as group, emit.loop(zero, in_group, near) as first_part:
+        last_part = emit.minimum(build.add(first_part, near), in_group)
+        with emit.loop(zero, lines) as line:
+            line_of(line, group, first_part, last_part)
     build.branch(end)
     build.position_at_end(end)
     emit.finish()
@@ -259,5 +266,11 @@ def launch(
     common, phases, panels = found
     layout = (filters, 1, out_of // groups) if forward else (1, filters, into // groups)
     lowest = struct.unpack("<q", struct.pack("<fxxxx", 0.0 if relu else -math.inf))[0]
-    words = (0, 0, 0, 0, 0, *common, *layout, lowest, 0, *phases)
+    words = (0, 0, 0, 0, 0, *common, *layout, lowest, _near(phases), *phases)
     return Launch(code(vectors)[bias], 4 if bias else 3, words, 4 * panels)
+
+
+def _near(phases: list[int]) -> int:
+    """The panels that tiles pass through while all of them stay in the second cache."""
+    largest = max(phases[plan.PANEL_SIZE :: plan.PHASE_WORDS])
+    return max(1, NEAR // (4 * max(largest, 1)))

@@ -21,7 +21,7 @@ Sizes = tuple[int, ...]
 Y, X, KERNEL, BIAS, SCRATCH = range(5)
 (
     IMAGES, HEIGHT, WIDTH, CHANNELS, DEPTH, GROUPS, OUT_IMAGE, OUT_CHANNELS, FILTERS, PANELS, PANELS_IN_GROUP, BAND,
-    BANDS, PHASES, W_K, W_N, W_GROUP, LOWEST, SLABS,
+    BANDS, PHASES, W_K, W_N, W_GROUP, LOWEST, NEAR,
 ) = range(5, 24)  # fmt: skip
 FIRST_PHASE = 24
 # Words of each phase: where its output is, what it sees, where its weights are, its copy, its loops.

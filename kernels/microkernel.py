@@ -69,6 +69,7 @@ def emit_tile(
     b: Operand,
     a_row: Value,
     write: Callable[[int, int, Value], None],
+    initial: Sequence[Value] | None = None,
     masks: Sequence[Value] | None = None,
 ) -> None:
     """Emits the loops for a tile; `write(m, n, vector)` then gets the sums, the last row first.
@@ -82,10 +83,12 @@ def emit_tile(
       b: the operand whose vectors meet all rows of the tile.
       a_row: the distance of a's elements from row to row.
       write: what becomes of the sums.
+      initial: for each vector what the sums begin with; None for 0.
       masks: for each vector which lanes of b may be touched; None for all.
     """
     build, zero = emit.build, emit.integer(0)
-    tile = [[emit.variable(emit.vector, emit.floats(0.0)) for _ in range(vectors)] for _ in range(height)]
+    begin = [emit.floats(0.0)] * vectors if initial is None else initial
+    tile = [[emit.variable(emit.vector, value) for value in begin] for _ in range(height)]
     with emit.loop(zero, sizes[0]) as r, emit.loop(zero, sizes[1]) as s:
         row_a, row_b = (
             emit.at(operand.start, build.add(build.mul(r, operand.outer), build.mul(s, operand.middle)))

@@ -100,6 +100,7 @@ def _emit_micro(module: Any, height: int, vectors: int) -> None:
         for n in range(vectors):
             emit.prefetch(emit.at(place, emit.integer(n * lanes)))
     biased = build.icmp_signed("!=", build.ptrtoint(bias, I64), emit.integer(0))
+    bias = build.select(biased, bias, panel)  # a load that nothing may touch takes long if there is no such memory
     none = emitter.ir.Constant(masks[0].type, [emitter.ir.Constant(emitter.I1, 0)] * lanes)
     added = [
         emit.load(emit.at(bias, emit.integer(n * lanes)), build.select(biased, masks[n], none)) for n in range(vectors)

@@ -127,7 +127,7 @@ def _emit_task(module: Any, vectors: int) -> None:
     some, end = build.append_basic_block("some"), build.append_basic_block("done")
     build.cbranch(build.icmp_signed(">", rows, zero), some, end)
     build.position_at_end(some)
-    source = emit_band(emit, block, phase, image, first, rows)
+    source, _ = emit_band(emit, block, phase, image, first, rows, emit.integer(1))
     flat = build.icmp_signed("!=", emit.field(phase, plan.FLAT), zero)
     columns = emit.field(phase, plan.COLUMNS)
     count = build.select(flat, build.mul(rows, columns), columns)

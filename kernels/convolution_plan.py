@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .microkernel import cover, heights
@@ -23,6 +22,7 @@ Y, X, KERNEL, BIAS, SCRATCH = range(5)
     IMAGES, HEIGHT, WIDTH, CHANNELS, DEPTH, GROUPS, OUT_IMAGE, OUT_CHANNELS, FILTERS, PANELS, PANELS_IN_GROUP, BAND,
     BANDS, PHASES, W_K, W_N, W_GROUP, LOWEST, NEAR,
 ) = range(5, 24)  # fmt: skip
+ITEM_IMAGES, SLABS, SLAB_SIZE = W_K, W_N, W_GROUP  # for the kernel's gradient
 FIRST_PHASE = 24
 # Words of each phase: where its output is, what it sees, where its weights are, its copy, its loops.
 (
@@ -36,6 +36,7 @@ NEVER, ALONG, WHOLE = range(3)  # how a band is spread
 LOCAL = 3 << 16  # bytes of a task's copies where one row does not need more
 MOST_LOCAL = 1 << 20  # a thread's stack has some megabytes
 WORK = 4e6  # operations in a task
+PIXELS = 256  # that the kernel's gradient sums before it fetches the next tile of sums
 
 
 @dataclass(frozen=True)
@@ -111,30 +112,37 @@ class Problem:
         return -(-self.filters // (self.groups * self.width))
 
 
-def plan(problem: Problem, downs: list[Axis], alongs: list[Axis], spread: Sequence[int] = (NEVER, ALONG, WHOLE)):
-    """The block's words from IMAGES to BANDS, those of the phases, and the panels' floats; None if a band is too large."""
-    choices = [
-        choice
-        for how in spread
-        if (choice := _plan(problem, downs, alongs, how)) is not None
-    ]
-    return min(choices, key=lambda choice: choice[0])[1:] if choices else None
+def plan(
+    problem: Problem, downs: list[Axis], alongs: list[Axis], of_kernel: bool = False
+) -> tuple[list[int], list[int], int] | None:
+    """The words from IMAGES to PHASES, those of the phases, and the panels' floats; None if no band is small enough.
+
+    Args:
+      problem: what all phases have in common.
+      downs: the phases along the height.
+      alongs: the phases along the width.
+      of_kernel: whether it is the kernel's gradient, whose tiles are of taps and channels instead of pixels.
+    """
+    ways = (NEVER, WHOLE) if of_kernel else (NEVER, ALONG, WHOLE)
+    choices = [choice for way in ways if (choice := _plan(problem, downs, alongs, way, of_kernel)) is not None]
+    return min(choices)[1:] if choices else None
 
 
-def _plan(problem: Problem, downs: list[Axis], alongs: list[Axis], spread: int):
-    """The cost with that, as a tile's row, then what `plan` gives."""
+def _plan(
+    problem: Problem, downs: list[Axis], alongs: list[Axis], spread: int, of_kernel: bool
+) -> tuple[float, list[int], list[int], int] | None:
+    """The cost, in rows of a tile for a step along k, then what `plan` gives."""
     if spread != NEVER and (len(downs) * len(alongs) > 1 or (spread == ALONG and downs[0].step > 1)):
         return None
-    known = heights(problem.lanes)
     rows = max(axis.count for axis in downs)
-    band = _band(problem, downs, alongs, spread)
+    band = _band(problem, downs, alongs, spread, of_kernel)
     if band is None:
         return None
     phases: list[int] = []
     cost, panel_start = 0.0, 0
     panels = problem.groups * problem.panels
     for down, along in itertools.product(downs, alongs):
-        words, of_phase = _phase(problem, down, along, spread, band, panel_start, known)
+        words, of_phase = _phase(problem, down, along, spread, band, panel_start, of_kernel)
         phases += words
         cost += of_phase * problem.batch
         panel_start += panels * words[PANEL_SIZE]
@@ -147,62 +155,68 @@ def _plan(problem: Problem, downs: list[Axis], alongs: list[Axis], spread: int):
 
 
 def _phase(
-    problem: Problem, down: Axis, along: Axis, spread: int, band: int, panel_start: int, known: Sizes
+    problem: Problem, down: Axis, along: Axis, spread: int, band: int, panel_start: int, of_kernel: bool
 ) -> tuple[list[int], float]:
     """The words of a phase, and its cost for one image."""
-    channels, depth, filters = problem.channels, problem.depth, problem.filters
+    channels, depth, filters, known = problem.channels, problem.depth, problem.filters, heights(problem.lanes)
     merged = problem.groups == 1 and along.gap == 1
+    flat, whole = spread != NEVER, spread == WHOLE
     taps = down.taps * along.taps
-    flat = int(spread != NEVER)
+    chunks, chunk = (1, along.taps * depth) if merged else (along.taps, depth)
+    spread_down = down.taps if whole else 1
+    inner = along.taps * depth * spread_down
     if flat:
-        last = down.count % band or band
+        loops = (1 if whole else down.taps), 1, inner
+    else:
+        loops = down.taps, min(chunks, along.taps), chunk
+    panels = problem.groups * problem.panels
+    last = down.count % band or band
+    if of_kernel:
+        of_band = of_last = cover(loops[2], known)
+        cost = of_band[2] * loops[0] * loops[1] * panels * (down.count * along.count + down.count * (not flat))
+        beyond = of_band[1] > loops[2]
+    elif flat:
         of_band, of_last = (cover(n * along.count, known) for n in (band, last))
         cost = of_band[2] * (down.count // band) + of_last[2] * (last != band)
-        beyond = 0
+        beyond = False
     else:
         of_band = of_last = cover(along.count, known)
         cost = of_band[2] * down.count
-        beyond = max(of_band[1] - along.count, 0)  # a single tile is wider than a row
-        beyond = beyond if sum(of_band[0]) == 1 else 0
-    outside = down.reaches_out(problem.seen[0]) or along.reaches_out(problem.seen[1]) or beyond
-    local_columns = along.seen(along.count) + beyond * along.step if outside else 0
+        beyond = of_band[1] > along.count and sum(of_band[0]) == 1  # a single tile that is wider than a row
+    if not of_kernel:
+        cost *= panels * (taps * depth + loops[0] * loops[1])
+    outside = down.reaches_out(problem.seen[0]) or along.reaches_out(problem.seen[1]) or (beyond and not flat)
+    more = max(of_band[1] - along.count, 0) if beyond and not of_kernel else 0
+    local_columns = along.seen(along.count) + more * along.step if outside else 0
     row = (local_columns or problem.seen[1]) * channels
-    if spread == NEVER:
-        loops = (down.taps, min(along.taps, 1), along.taps * depth) if merged else (down.taps, along.taps, depth)
-        strides = down.gap * row, along.gap * channels, along.step * channels, down.step * row, depth
-        spreading = [0] * 5
-    else:
-        chunks, chunk = (1, along.taps * depth) if merged else (along.taps, depth)
-        whole = spread == WHOLE
-        inner = along.taps * depth * (down.taps if whole else 1)
-        pixel = inner * problem.groups
-        loops = (1 if whole else down.taps), 1, inner
-        strides = along.count * pixel * (0 if whole else down.gap), 0, pixel, 0, inner
-        spreading = [spread, down.step if whole else 1, down.taps if whole else 1, chunks, chunk]
-        copies = (down.taps if whole else 1) * chunks * problem.groups * -(-chunk // problem.lanes)
-        cost += 0  # the copy, below
-    panels = problem.groups * problem.panels
-    cost *= panels * (taps * depth + loops[0] * loops[1])
     if flat:
+        pixel = inner * problem.groups
+        strides = along.count * pixel * (0 if whole else down.gap), 0, pixel, 0, inner
+        copies = spread_down * chunks * problem.groups * -(-chunk // problem.lanes)
         cost += 3.0 * copies * along.count * (down.count if whole else down.seen(down.count))
+    else:
+        strides = down.gap * row, along.gap * channels, along.step * channels, down.step * row, depth
+    spreading = spread, down.step if whole else 1, spread_down, chunks, chunk
     w_rows = problem.kernel[1] * problem.kernel[2] * problem.kernel[3], problem.kernel[2] * problem.kernel[3]
     words = [
         (down.start * problem.result[1] + along.start) * filters,
         down.spacing * problem.result[1] * filters, along.spacing * filters, down.count, along.count,
         down.origin, along.origin, down.step, along.step, down.gap, along.gap, down.taps, along.taps,
         down.first * w_rows[0] + along.first * w_rows[1], down.stride * w_rows[0], along.stride * w_rows[1],
-        panel_start, taps * depth * problem.width, local_columns, *spreading, flat, *loops, *strides,
+        panel_start, taps * depth * problem.width, local_columns, *spreading, int(flat), *loops, *strides,
         *of_band[0], *of_last[0],
     ]  # fmt: skip
     return words, cost
 
 
-def _band(problem: Problem, downs: list[Axis], alongs: list[Axis], spread: int) -> int | None:
-    """The rows of a task: as much work as pays, no larger copies than stay near, and evenly cut."""
+def _band(problem: Problem, downs: list[Axis], alongs: list[Axis], spread: int, of_kernel: bool) -> int | None:
+    """The rows of a task: as much work as pays, no larger copies than stay near, and evenly cut; None if one is too large.
+
+    For the kernel's gradient it is to have enough pixels that it pays to fetch the sums and put them back.
+    """
     rows, columns = (max(axis.count for axis in axes) for axes in (downs, alongs))
     taps = max(down.taps * along.taps for down, along in itertools.product(downs, alongs))
     work = 2.0 * columns * problem.filters * problem.depth * max(taps, 1)
-
     padded = any(
         axis.reaches_out(size) for axes, size in zip((downs, alongs), problem.seen, strict=True) for axis in axes
     )
@@ -216,7 +230,8 @@ def _band(problem: Problem, downs: list[Axis], alongs: list[Axis], spread: int) 
             size += band * columns * taps
         return 4 * size * problem.channels
 
-    band = max(1, min(rows, math.ceil(WORK / work)))
+    least = -(-PIXELS // columns) if of_kernel else 1
+    band = min(rows, max(math.ceil(WORK / work), least))
     while band > 1 and copied(band) > LOCAL:
         band -= 1
     if copied(band) > MOST_LOCAL:

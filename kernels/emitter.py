@@ -228,6 +228,11 @@ class Emitter:
             function = ir.Function(self.module, ir.FunctionType(result, [arg.type for arg in args]), name)
         return self.build.call(function, args)
 
+    def prefetch(self, pointer: Any) -> None:
+        """Asks for the cache line that will be written."""
+        write, near, data = (ir.Constant(I32, value) for value in (1, 3, 1))
+        self.call("llvm.prefetch.p0", VOID, pointer, write, near, data)
+
     def fma(self, a: Any, b: Any, c: Any) -> Any:
         """a · b + c of vectors, rounded once."""
         return self.call(f"llvm.fma.v{self.lanes}f32", self.vector, a, b, c)

@@ -1,0 +1,277 @@
+"""float32 convolutions of images [batch, height, width, channels], and their gradients by the image.
+
+The kernel is packed first, into panels of as many filters as a tile has columns; then each task computes a band of
+rows of one image, which `bands` has made ready. The gradient by the image is a convolution of the output's gradient,
+in as many phases as there are strides, with the taps in reverse.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import struct
+from typing import Any
+
+from . import emitter
+from . import convolution_plan as plan
+from .bands import divided, emit_band, maximum, phase_at
+from .cache import compiled
+from .emitter import F32, I64, POINTER, VOID, Emitter
+from .launches import Launch
+from .microkernel import Operand, emit_tile, heights
+from .pool import RUN
+
+Sizes = tuple[int, ...]
+Value = Any
+NEAR = 1 << 18  # bytes
+
+
+def _emit_pack_task(module: Any, vectors: int) -> None:
+    """One panel of one phase: for each tap and each channel, the weights of as many filters as a tile has columns."""
+    emit = Emitter(module, "pack_task", [POINTER, I64])
+    build, (block, number), lanes = emit.build, emit.args, emit.lanes
+    width = lanes * vectors
+    q, panel = divided(emit, number, emit.field(block, plan.PANELS))
+    phase = phase_at(emit, block, q)
+    group, part = divided(emit, panel, emit.field(block, plan.PANELS_IN_GROUP))
+    n = build.mul(part, emit.integer(width))
+    valid = build.sub(emit.field(block, plan.FILTERS), n)
+    step, k_stride = emit.field(block, plan.W_N), emit.field(block, plan.W_K)
+    start = build.add(
+        build.add(emit.field(phase, plan.W_START), build.mul(group, emit.field(block, plan.W_GROUP))), build.mul(n, step)
+    )
+    source = emit.at(emit.field(block, plan.KERNEL, POINTER), start)
+    to = emit.variable(POINTER, _panel(emit, block, phase, panel))
+    masks = [emit.tail(build.sub(valid, emit.integer(v * lanes))) for v in range(vectors)]
+    order = emitter.ir.Constant(emitter.ir.VectorType(I64, lanes), [emit.integer(lane) for lane in range(lanes)])
+    places = build.mul(order, emit.broadcast(step))
+    depth = emit.field(block, plan.DEPTH)
+
+    def rows(tap: Value, load: Any) -> None:
+        with emit.loop(emit.integer(0), depth) as k:
+            here, there = emit.at(tap, build.mul(k, k_stride)), build.load(to, typ=POINTER)
+            for v in range(vectors):
+                emit.store(load(here, v), emit.at(there, emit.integer(v * lanes)))
+            build.store(emit.at(there, emit.integer(width)), to)
+
+    def gather(here: Value, v: int) -> Value:
+        first = emit.at(here, build.mul(step, emit.integer(v * lanes)))
+        pointers = build.gep(first, [places], source_etype=F32)
+        pointers.type = emitter.ir.VectorType(POINTER, lanes)  # as the text of it says already
+        return emit.call(
+            f"llvm.masked.gather.v{lanes}f32.v{lanes}p0", emit.vector, pointers, masks[v], emit.floats(0.0)
+        )
+
+    with emit.loop(emit.integer(0), emit.field(phase, plan.TAPS_DOWN)) as down:
+        with emit.loop(emit.integer(0), emit.field(phase, plan.TAPS_ALONG)) as along:
+            place = build.add(
+                build.mul(down, emit.field(phase, plan.W_DOWN)), build.mul(along, emit.field(phase, plan.W_ALONG))
+            )
+            tap = emit.at(source, place)
+            with build.if_else(build.icmp_signed("==", step, emit.integer(1))) as (adjacent, apart):
+                with adjacent:
+                    rows(tap, lambda here, v: emit.load(emit.at(here, emit.integer(v * lanes)), masks[v]))
+                with apart:
+                    rows(tap, gather)
+    emit.finish()
+
+
+def _panel(emit: Emitter, block: Value, phase: Value, panel: Value) -> Value:
+    place = emit.build.add(emit.field(phase, plan.PANEL_START), emit.build.mul(panel, emit.field(phase, plan.PANEL_SIZE)))
+    return emit.at(emit.field(block, plan.SCRATCH, POINTER), place)
+
+
+def _emit_micro(module: Any, height: int, vectors: int) -> None:
+    """micro(y, x, panel, bias, rows, columns, block, phase): one tile of the result."""
+    arguments = [POINTER, POINTER, POINTER, POINTER, I64, I64, POINTER, POINTER]
+    emit = Emitter(module, f"micro_{height}", arguments, internal=True)
+    build, lanes = emit.build, emit.lanes
+    y, x, panel, bias, rows, columns, block, phase = emit.args
+    down, along, depth = (emit.field(phase, index) for index in (plan.LOOP_DOWN, plan.LOOP_ALONG, plan.LOOP_DEPTH))
+    width = emit.integer(lanes * vectors)
+    middle = build.mul(depth, width)
+    a = Operand(x, emit.field(phase, plan.A_DOWN), emit.field(phase, plan.A_ALONG), emit.integer(1))
+    b = Operand(panel, build.mul(along, middle), middle, width)
+    masks = [emit.tail(build.sub(columns, emit.integer(n * lanes))) for n in range(vectors)]
+    pixel, last = emit.field(phase, plan.OUT_PIXEL), build.sub(rows, emit.integer(1))
+    # A row below the last one is written in the last one's place, which then comes itself.
+    places = [emit.at(y, build.mul(pixel, emit.minimum(emit.integer(m), last))) for m in range(height)]
+    for place in places:  # on its way while the sums are made
+        for n in range(vectors):
+            emit.prefetch(emit.at(place, emit.integer(n * lanes)))
+    biased = build.icmp_signed("!=", build.ptrtoint(bias, I64), emit.integer(0))
+    bias = build.select(biased, bias, panel)  # a load that nothing may touch takes long if there is no such memory
+    none = emitter.ir.Constant(masks[0].type, [emitter.ir.Constant(emitter.I1, 0)] * lanes)
+    added = [
+        emit.load(emit.at(bias, emit.integer(n * lanes)), build.select(biased, masks[n], none)) for n in range(vectors)
+    ]
+    lowest = emit.broadcast(build.load(emit.at(block, emit.integer(plan.LOWEST), I64), typ=F32))
+
+    def write(m: int, n: int, sums: Value) -> None:
+        value = build.select(build.fcmp_ordered("<", sums, lowest), lowest, sums)
+        emit.store(value, emit.at(places[m], emit.integer(n * lanes)), masks[n])
+
+    emit_tile(emit, height, vectors, (down, along, depth), a, b, emit.field(phase, plan.A_PIXEL), write, added)
+    emit.finish()
+
+
+def _emit_task(module: Any, vectors: int) -> None:
+    """A band of the result in one phase of one image."""
+    emit = Emitter(module, "task", [POINTER, I64])
+    build, (block, number), zero = emit.build, emit.args, emit.integer(0)
+    rest, band = divided(emit, number, emit.field(block, plan.BANDS))
+    q, image = divided(emit, rest, emit.field(block, plan.IMAGES))
+    phase = phase_at(emit, block, q)
+    first = build.mul(band, emit.field(block, plan.BAND))
+    rows = emit.minimum(build.sub(emit.field(phase, plan.ROWS), first), emit.field(block, plan.BAND))
+    some, end = build.append_basic_block("some"), build.append_basic_block("done")
+    build.cbranch(build.icmp_signed(">", rows, zero), some, end)
+    build.position_at_end(some)
+    source, _ = emit_band(emit, block, phase, image, first, rows, emit.integer(1))
+    flat = build.icmp_signed("!=", emit.field(phase, plan.FLAT), zero)
+    columns = emit.field(phase, plan.COLUMNS)
+    count = build.select(flat, build.mul(rows, columns), columns)
+    short = build.icmp_signed("<", rows, emit.field(block, plan.BAND))
+    tiles = [
+        build.select(short, emit.field(phase, plan.LAST_TILES + i), emit.field(phase, plan.TILES + i))
+        for i in range(len(heights(emit.lanes)))
+    ]
+    lines = build.select(flat, emit.integer(1), rows)
+    out_row, out_pixel = emit.field(phase, plan.OUT_ROW), emit.field(phase, plan.OUT_PIXEL)
+    start = build.add(emit.field(phase, plan.OUT_START), build.mul(image, emit.field(block, plan.OUT_IMAGE)))
+    target = emit.at(emit.field(block, plan.Y, POINTER), build.add(start, build.mul(first, out_row)))
+    filters, bias = emit.field(block, plan.FILTERS), emit.field(block, plan.BIAS, POINTER)
+    unbiased = build.icmp_signed("==", build.ptrtoint(bias, I64), zero)
+    wide = emit.integer(emit.lanes * vectors)
+    a_row, a_pixel = emit.field(phase, plan.A_ROW), emit.field(phase, plan.A_PIXEL)
+    in_group, near = emit.field(block, plan.PANELS_IN_GROUP), emit.field(block, plan.NEAR)
+
+    def line_of(line: Value, group: Value, first_part: Value, last_part: Value) -> None:
+        """A line of tiles, for some panels that stay in a cache meanwhile."""
+        of_group = build.add(build.mul(line, a_row), build.mul(group, emit.field(phase, plan.A_GROUP)))
+        first_channel, first_panel = build.mul(group, filters), build.mul(group, in_group)
+        line_y, line_x = emit.at(target, build.mul(line, out_row)), emit.at(source, of_group)
+        done = emit.variable(I64, zero)
+        for tall, number_of in zip(heights(emit.lanes), tiles, strict=True):
+            with emit.loop(zero, number_of):
+                size = emit.integer(tall)
+                x = maximum(emit, emit.minimum(build.load(done, typ=I64), build.sub(count, size)), zero)
+                build.store(build.add(x, size), done)
+                to, here = emit.at(line_y, build.mul(x, out_pixel)), emit.at(line_x, build.mul(x, a_pixel))
+                inside = emit.minimum(build.sub(count, x), size)
+                with emit.loop(first_part, last_part) as part:
+                    n = build.mul(part, wide)
+                    valid = emit.minimum(build.sub(filters, n), wide)
+                    channel = build.add(first_channel, n)
+                    weights = _panel(emit, block, phase, build.add(first_panel, part))
+                    added = build.select(unbiased, bias, emit.at(bias, channel))
+                    micro = module.globals[f"micro_{tall}"]
+                    build.call(micro, [emit.at(to, channel), here, weights, added, inside, valid, block, phase])
+
+    with emit.loop(zero, emit.field(block, plan.GROUPS)) as group, emit.loop(zero, in_group, near) as first_part:
+        last_part = emit.minimum(build.add(first_part, near), in_group)
+        with emit.loop(zero, lines) as line:
+            line_of(line, group, first_part, last_part)
+    build.branch(end)
+    build.position_at_end(end)
+    emit.finish()
+
+
+def emit_entry(module: Any, operands: tuple[int, ...], stages: Any) -> None:
+    """Emits kernel_<n>(pool, block) for n operands: puts their addresses where the tasks look for them, and runs these.
+
+    Args:
+      module: where to.
+      operands: the words for the operands' addresses.
+      stages: task functions, each with what emits the number of its tasks, given the emitter and the words.
+    """
+    emit = Emitter(module, f"kernel_{len(operands)}", [POINTER, POINTER], aliases=True)
+    build, (state, block) = emit.build, emit.args
+    words = emit.at(block, emit.integer(len(operands) + 1), I64)
+    for index, place in enumerate((*operands, plan.SCRATCH)):
+        build.store(emit.field(block, index), emit.at(words, emit.integer(place), I64))
+    for task, count in stages:
+        address = build.ptrtoint(module.globals[task], I64)
+        emit.call_address(emit.field(state, RUN), VOID, state, address, words, count(emit, words))
+    emit.finish()
+
+
+def product(*fields: int) -> Any:
+    """What emits the product of some words."""
+    return lambda emit, words: functools.reduce(emit.build.mul, (emit.field(words, index) for index in fields))
+
+
+def module(vectors: int) -> Any:
+    """The code for tiles of so many vectors a row."""
+    made = emitter.new_module("convolution")
+    for height in heights(emitter.host().lanes):
+        _emit_micro(made, height, vectors)
+    _emit_pack_task(made, vectors)
+    _emit_task(made, vectors)
+    stages = ("pack_task", product(plan.PHASES, plan.PANELS)), ("task", product(plan.PHASES, plan.IMAGES, plan.BANDS))
+    for operands in ((plan.Y, plan.X, plan.KERNEL), (plan.Y, plan.X, plan.KERNEL, plan.BIAS)):
+        emit_entry(made, operands, stages)
+    return made
+
+
+@functools.cache
+def code(vectors: int) -> tuple[int, int]:
+    """The addresses of the entries, without bias and with."""
+    plain, biased = compiled(module(vectors), ("kernel_3", "kernel_4"))
+    return plain, biased
+
+
+def launch(
+    kind: str,
+    images: Sizes,
+    kernel: Sizes,
+    strides: Sizes,
+    pads: tuple[Sizes, Sizes],
+    dilation: Sizes,
+    groups: int = 1,
+    bias: bool = False,
+    relu: bool = False,
+) -> Launch | None:
+    """The kernel for images [batch, height, width, channels] and weights [height, width, channels / groups, filters].
+
+    Args:
+      kind: "forward" (output; images, weights, bias if there is one) or "gradient": of the images (it; the output's
+        gradient, weights).
+      images: their shape.
+      kernel: the weights' shape.
+      strides: the steps of the window down and along.
+      pads: the rows of zeros before and after, then the columns.
+      dilation: the distances of the pixels that a window sees.
+      groups: of channels, each with filters of its own.
+      bias: whether there is one, added to the output.
+      relu: whether negative outputs become 0.
+    """
+    batch, *space, channels = images
+    filters = kernel[-1]
+    options = list(zip(space, kernel[:2], strides, pads, dilation, strict=True))
+    counts = [plan.forward_axis(*option)[0].count for option in options]
+    forward = kind == "forward"
+    if min(batch, *space, *counts, *kernel) < 1:
+        return None
+    if forward:
+        seen, result, into, out_of = space, counts, channels, filters
+    else:
+        seen, result, into, out_of = counts, space, filters, channels
+    lanes = emitter.host().lanes
+    vectors = 1 if out_of // groups <= lanes else 2
+    problem = plan.Problem(batch, tuple(seen), tuple(result), into, out_of, groups, kernel, lanes * vectors, lanes)
+    downs, alongs = ((plan.forward_axis if forward else plan.backward_axis)(*option) for option in options)
+    found = plan.plan(problem, downs, alongs)
+    if found is None:
+        return None
+    common, phases, panels = found
+    layout = (filters, 1, out_of // groups) if forward else (1, filters, into // groups)
+    lowest = struct.unpack("<q", struct.pack("<fxxxx", 0.0 if relu else -math.inf))[0]
+    words = (0, 0, 0, 0, 0, *common, *layout, lowest, _near(phases), *phases)
+    return Launch(code(vectors)[bias], 4 if bias else 3, words, 4 * panels)
+
+
+def _near(phases: list[int]) -> int:
+    """The panels that tiles pass through while all of them stay in the second cache."""
+    largest = max(phases[plan.PANEL_SIZE :: plan.PHASE_WORDS])
+    return max(1, NEAR // (4 * max(largest, 1)))

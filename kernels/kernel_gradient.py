@@ -1,0 +1,187 @@
+"""The gradient of a float32 convolution by its kernel: sums over pixels of what a tap saw times the output's gradient.
+
+Each slab of images has sums of its own, which stay near while its bands pass; then the slabs' sums are added in order.
+Slabs are cut by the sizes alone, so that the bits do not depend on the threads.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+from . import convolution_plan as plan
+from . import emitter
+from .bands import clear, divided, emit_band, maximum, phase_at
+from .cache import compiled
+from .convolution import emit_entry, product
+from .emitter import F32, I64, POINTER, Emitter
+from .launches import Launch
+from .microkernel import Operand, emit_tile, heights
+
+Sizes = tuple[int, ...]
+Value = Any
+MOST_SLABS = 16
+MOST_SUMS = 1 << 22  # floats of all slabs, if there are more than two
+CHUNK = 4096  # floats that a task adds
+
+
+def _emit_tile(module: Any, height: int, vectors: int) -> None:
+    """tile_<height>(sums, x, g, skip, rows, columns, images, lines, pixels, distance, block, phase).
+
+    Adds to rows `skip` to `rows` of a tile of the sums what images a `distance` apart give.
+    """
+    arguments = [POINTER, POINTER, POINTER, *[I64] * 7, POINTER, POINTER]
+    emit = Emitter(module, f"tile_{height}", arguments, internal=True)
+    build, lanes = emit.build, emit.lanes
+    sums, x, g, skip, rows, columns, images, lines, pixels, distance, block, phase = emit.args
+    filters = emit.field(block, plan.OUT_CHANNELS)
+    a = Operand(x, distance, emit.field(phase, plan.A_ROW), emit.field(phase, plan.A_PIXEL))
+    b = Operand(g, emit.field(block, plan.OUT_IMAGE), emit.field(phase, plan.OUT_ROW), filters)
+    masks = [emit.tail(build.sub(columns, emit.integer(n * lanes))) for n in range(vectors)]
+    aside = emit.at(emit.variable(emitter.ir.ArrayType(F32, lanes * vectors)), emit.integer(0))  # for the other rows
+
+    def write(m: int, n: int, value: Value) -> None:
+        row = emit.integer(m)
+        wanted = build.and_(build.icmp_signed("<=", skip, row), build.icmp_signed("<", row, rows))
+        there = emit.at(build.select(wanted, emit.at(sums, build.mul(filters, row)), aside), emit.integer(n * lanes))
+        emit.store(build.fadd(emit.load(there, masks[n]), value), there, masks[n])
+
+    emit_tile(emit, height, vectors, (images, lines, pixels), a, b, emit.integer(1), write, masks=masks)
+    emit.finish()
+
+
+def _emit_item(module: Any, vectors: int) -> None:
+    """item(block, sums, number): adds what a band of an image gives, or some whole images."""
+    emit = Emitter(module, "item", [POINTER, POINTER, I64], internal=True)
+    build, (block, sums, number), zero = emit.build, emit.args, emit.integer(0)
+    phase = phase_at(emit, block, zero)
+    together = emit.field(block, plan.ITEM_IMAGES)
+    group_of, band = divided(emit, number, emit.field(block, plan.BANDS))
+    image = build.mul(group_of, together)
+    images = emit.minimum(build.sub(emit.field(block, plan.IMAGES), image), together)
+    first = build.mul(band, emit.field(block, plan.BAND))
+    rows = emit.minimum(build.sub(emit.field(phase, plan.ROWS), first), emit.field(block, plan.BAND))
+    source, distance = emit_band(emit, block, phase, image, first, rows, images)
+    flat = build.icmp_signed("!=", emit.field(phase, plan.FLAT), zero)
+    columns = emit.field(phase, plan.COLUMNS)
+    pixels = build.select(flat, build.mul(rows, columns), columns)
+    lines = build.select(flat, emit.integer(1), rows)
+    place = build.mul(first, emit.field(phase, plan.OUT_ROW))
+    place = build.add(place, build.mul(image, emit.field(block, plan.OUT_IMAGE)))
+    gradient = emit.at(emit.field(block, plan.Y, POINTER), place)
+    filters, wide = emit.field(block, plan.FILTERS), emit.integer(emit.lanes * vectors)
+    depth, along = emit.field(phase, plan.LOOP_DEPTH), emit.field(phase, plan.LOOP_ALONG)
+    row = emit.field(block, plan.OUT_CHANNELS)
+    with emit.loop(zero, emit.field(block, plan.GROUPS)) as group, emit.loop(zero, filters, wide) as n:
+        channel = build.add(build.mul(group, filters), n)
+        g, to = emit.at(gradient, channel), emit.at(sums, channel)
+        of_group = emit.at(source, build.mul(group, emit.field(phase, plan.A_GROUP)))
+        with emit.loop(zero, emit.field(phase, plan.LOOP_DOWN)) as down, emit.loop(zero, along) as tap:
+            shift = build.add(
+                build.mul(down, emit.field(phase, plan.A_DOWN)), build.mul(tap, emit.field(phase, plan.A_ALONG))
+            )
+            of_tap = emit.at(of_group, shift)
+            to_tap = emit.at(to, build.mul(build.mul(build.add(build.mul(down, along), tap), depth), row))
+            done = emit.variable(I64, zero)
+            for i, tall in enumerate(heights(emit.lanes)):
+                with emit.loop(zero, emit.field(phase, plan.TILES + i)):
+                    size, m = emit.integer(tall), build.load(done, typ=I64)
+                    start = maximum(emit, emit.minimum(m, build.sub(depth, size)), zero)
+                    build.store(build.add(start, size), done)
+                    there, here = emit.at(to_tap, build.mul(start, row)), emit.at(of_tap, start)
+                    arguments = [there, here, g, build.sub(m, start), build.sub(depth, start), build.sub(filters, n)]
+                    tile = module.globals[f"tile_{tall}"]
+                    build.call(tile, [*arguments, images, lines, pixels, distance, block, phase])
+    emit.finish()
+
+
+def _emit_slab_task(module: Any) -> None:
+    """The sums of a slab, which is every item from its number's share of them on."""
+    emit = Emitter(module, "slab_task", [POINTER, I64])
+    build, (block, number) = emit.build, emit.args
+    size, slabs = emit.field(block, plan.SLAB_SIZE), emit.field(block, plan.SLABS)
+    sums = emit.at(emit.field(block, plan.SCRATCH, POINTER), build.mul(number, size))
+    clear(emit, sums, size)
+    together = emit.field(block, plan.ITEM_IMAGES)
+    images = build.add(emit.field(block, plan.IMAGES), build.sub(together, emit.integer(1)))
+    items = build.mul(build.udiv(images, together), emit.field(block, plan.BANDS))
+    bounds = [
+        build.udiv(build.mul(build.add(number, emit.integer(more)), items), slabs) for more in (0, 1)
+    ]
+    with emit.loop(*bounds) as item:
+        build.call(module.globals["item"], [block, sums, item])
+    emit.finish()
+
+
+def _emit_sum_task(module: Any) -> None:
+    """A chunk of the slabs' sums, added in the order of the slabs."""
+    emit = Emitter(module, "sum_task", [POINTER, I64])
+    build, (block, number) = emit.build, emit.args
+    size, slabs = emit.field(block, plan.SLAB_SIZE), emit.field(block, plan.SLABS)
+    sums, to = emit.field(block, plan.SCRATCH, POINTER), emit.field(block, plan.KERNEL, POINTER)
+    first = build.mul(number, emit.integer(CHUNK))
+    last = emit.minimum(build.add(first, emit.integer(CHUNK)), size)
+    with emit.loop(first, last, emit.lanes) as i:
+        mask = emit.tail(build.sub(last, i))
+        total = emit.variable(emit.vector, emit.load(emit.at(sums, i), mask))
+        with emit.loop(emit.integer(1), slabs) as slab:
+            value = emit.load(emit.at(sums, build.add(build.mul(slab, size), i)), mask)
+            build.store(build.fadd(build.load(total, typ=emit.vector), value), total)
+        emit.store(build.load(total, typ=emit.vector), emit.at(to, i), mask)
+    emit.finish()
+
+
+def module(vectors: int) -> Any:
+    """The code for tiles of so many vectors a row."""
+    made = emitter.new_module("kernel_gradient")
+    for height in heights(emitter.host().lanes):
+        _emit_tile(made, height, vectors)
+    _emit_item(made, vectors)
+    _emit_slab_task(made)
+    _emit_sum_task(made)
+    chunks = lambda emit, words: emit.build.udiv(  # noqa: E731
+        emit.build.add(emit.field(words, plan.SLAB_SIZE), emit.integer(CHUNK - 1)), emit.integer(CHUNK)
+    )
+    stages = ("slab_task", product(plan.SLABS)), ("sum_task", chunks)
+    emit_entry(made, (plan.KERNEL, plan.Y, plan.X), stages)
+    return made
+
+
+@functools.cache
+def code(vectors: int) -> int:
+    """The address of the entry."""
+    (address,) = compiled(module(vectors), ("kernel_3",))
+    return address
+
+
+def launch(
+    images: Sizes, kernel: Sizes, strides: Sizes, pads: tuple[Sizes, Sizes], dilation: Sizes, groups: int = 1
+) -> Launch | None:
+    """The kernel for the kernel's gradient; the output's gradient, images. See `convolution.launch` for the arguments."""
+    batch, *space, channels = images
+    filters = kernel[-1]
+    axes = [
+        plan.forward_axis(*option) for option in zip(space, kernel[:2], strides, pads, dilation, strict=True)
+    ]
+    counts = tuple(axis[0].count for axis in axes)
+    if min(batch, *space, *counts, *kernel) < 1:
+        return None
+    lanes = emitter.host().lanes
+    vectors = 1 if filters // groups <= lanes else 2
+    problem = plan.Problem(batch, tuple(space), counts, channels, filters, groups, kernel, lanes * vectors, lanes)
+    found = plan.plan(problem, *axes, of_kernel=True)
+    if found is None:
+        return None
+    common, phases, _ = found
+    bands = common[plan.BANDS - plan.IMAGES]
+    size = math.prod(kernel)
+    together = 1
+    if bands == 1:
+        pixels = counts[0] * counts[1]
+        local = 4 * channels * max(phases[plan.LOCAL_COLUMNS] * axes[0][0].seen(counts[0]), pixels)
+        together = max(1, min(plan.PIXELS // pixels, plan.LOCAL // local, batch // MOST_SLABS))
+    items = -(-batch // together) * bands
+    slabs = max(1, min(items, MOST_SLABS, max(2, MOST_SUMS // size)))
+    words = (0, 0, 0, 0, 0, *common, together, slabs, size, 0, 0, *phases)
+    return Launch(code(vectors), 3, words, 4 * size * slabs)

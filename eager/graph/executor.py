@@ -5,7 +5,7 @@ needs them any more. Addresses in the arena are set once; those of inputs, Varia
 Maximal sequences of launches are segments of one native call each; what has no kernel is called between them.
 
 A result gets memory of its own, which it takes along. A Variable whose value nobody else can see is updated where it
-is, if only its own update still reads it and no Python runs after, which could raise.
+is, if only its own update still reads it and nothing runs after that could raise.
 """
 
 from __future__ import annotations
@@ -108,7 +108,8 @@ class Plan:
     def _find_in_place(self, graph: Graph, fused: Fused) -> None:
         """The Variables that may be updated where they are: pairs of sources, by Variable."""
         self.in_place: dict[int, tuple[int, int]] = {}
-        last_python = max((i for i, task in enumerate(self.tasks) if task.launch is None), default=-1)
+        fallible = [i for i, task in enumerate(self.tasks) if task.launch is None or task.launch.fault is not None]
+        last = max(fallible, default=-1)  # that may raise
         reads: dict[int, list[int]] = {}
         makers: dict[int, int] = {}
         for number, task in enumerate(self.tasks):
@@ -121,7 +122,7 @@ class Plan:
             value = values.get(id(variable))
             new = fused.view(x)
             maker = makers.get(id(new.base), -1)
-            if value is None or maker <= last_python or not self.tasks[maker].in_place:
+            if value is None or maker <= last or not self.tasks[maker].in_place:
                 continue
             alone = bases.count(id(new.base)) == 1 and id(value) not in bases and new.is_whole
             before = [n for n in reads.get(id(value), []) if n > maker]

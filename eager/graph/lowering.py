@@ -125,7 +125,6 @@ class _Loop:
         refined = views.refine([way for _, way in self.loads], step.total, columns)
         assert refined is not None, "the fusion has looked at this"
         sizes, strides = refined
-        stores = tuple(self.made[id(y)] for y in self.outputs)
         flat = step.kind == "flat" and len(sizes) <= 1
         if flat:
             rows, width = -(-step.total // kernels.SLAB), min(step.total, kernels.SLAB)
@@ -140,7 +139,7 @@ class _Loop:
         if step.kind == "columns":
             rows = step.rows
         kind = "columns" if step.kind == "columns" else "rows"
-        ops = self.placed(inner)
+        ops, stores = self.placed(inner)
         spec = (kind, len(outer), tuple(ops), tuple(inner), stores, kind == "rows" and width <= kernels.LONGEST_KEPT)
         launch = kernels.launch(
             "loops", spec, step.outer if kind == "columns" else 1, rows, width, tuple(outer), tuple(along),
@@ -148,8 +147,8 @@ class _Loop:
         )  # fmt: skip
         return None if launch is None else (launch, [view for view, _ in self.loads])
 
-    def placed(self, inner: list[str]) -> list[tuple[Any, ...]]:
-        """The operations, with those that are the same along a row there once for each row."""
+    def placed(self, inner: list[str]) -> tuple[list[tuple[Any, ...]], tuple[int, ...]]:
+        """The operations, with those that are the same along a row there once for each row; and the outputs."""
         ops: list[tuple[Any, ...]] = []
         for name, dtype, args, over, extra in self.ops:
             if self.step.kind != "columns":
@@ -159,11 +158,13 @@ class _Loop:
             else:
                 over = "f" if name not in REDUCTIONS else "r"
             ops.append((name, dtype, args, over, extra))
-        for number in {self.made[id(y)] for y in self.outputs}:
-            if self.step.kind == "flat" and ops[number][3] == "r":  # all elements are equal, and all are written
-                name, dtype, args, _, extra = ops[number]
-                ops[number] = (name, dtype, args, "f", extra)
-        return ops
+        stores = []
+        for number in (self.made[id(y)] for y in self.outputs):
+            role = self.step.kind == "flat" and ops[number][3] == "r"
+            if role:  # all elements are equal, and all are written
+                ops.append(("cast", ops[number][1], (number,), "f", None))
+            stores.append(len(ops) - 1 if role else number)
+        return ops, tuple(stores)
 
     def op(self, name: str, dtype: str, *args: int, over: str = "f", extra: Any = None) -> int:
         """The number of an operation, added if there is none like it."""

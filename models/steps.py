@@ -7,6 +7,7 @@ replaced. The same look gives a fingerprint of all plain attributes, and a step 
 
 from __future__ import annotations
 
+import functools
 import types
 import weakref
 from collections.abc import Callable
@@ -61,6 +62,8 @@ class Look:
             return id(value)
         if isinstance(value, types.MethodType):
             return (self._of(value.__func__), self._of(value.__self__))
+        if isinstance(value, functools.partial):
+            return (self._of(value.func), self._of(value.args), self._of(value.keywords))
         kind = type(value)
         if not _is_ours(kind):
             self.ours &= not callable(value)

@@ -131,6 +131,9 @@ class _Fusion:
         elif is_reduction(node):
             self.add_reduction(number, node)
         else:
+            if node.primitive.kernel_rule is not None:  # it takes operands as they lie in memory of their own
+                for x in dict.fromkeys(id(x) for x in node.values() if not self.view(x).is_whole):
+                    self.copy(number, next(y for y in node.values() if id(y) == x))
             self.new(Step("call", [(number, node)]))
 
     def copy(self, number: int, x: Any) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes, kernels
-from ..tensor import AbstractTensor, Tensor
+from ..tensor import AbstractTensor, Tensor, wrap
 from . import views
 from .fusion import REDUCTIONS, Fused, Step, is_reduction, way_of
 from .graph import Graph, Node
@@ -64,7 +64,7 @@ def lower(graph: Graph, fused: Fused) -> list[Task]:
 
 
 def _call(node: Node, fused: Fused) -> Task:
-    inputs = [fused.view(x) for x in node.inputs if isinstance(x, (AbstractTensor, Tensor))]
+    inputs = [fused.view(_in_order(x)) for x in node.inputs if isinstance(x, (AbstractTensor, Tensor))]
     special = _LAUNCHES.get(node.primitive.name)
     launch = None
     if special is not None:
@@ -72,6 +72,13 @@ def _call(node: Node, fused: Fused) -> Task:
     elif node.primitive.kernel_rule is not None and all(view.is_whole for view in inputs):
         launch = node.primitive.kernel_rule(*node.inputs, **node.params)
     return Task(list(node.outputs), inputs, launch, node)
+
+
+def _in_order(x: Any) -> Any:
+    """An operand, a constant with all its elements in order."""
+    if not isinstance(x, Tensor) or x._array.flags.c_contiguous:
+        return x
+    return wrap(np.ascontiguousarray(x._array))
 
 
 def _matmul(node: Node, inputs: list[View]) -> Any:

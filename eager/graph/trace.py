@@ -107,8 +107,27 @@ def trace(function: Callable[..., Sequence[Any]], inputs: Sequence[AbstractTenso
         outputs = [_result(x) for x in function(*inputs)]
     updates = [(variable, _result(listener.now[key])) for key, variable in listener.assigned.items()]
     variables = list(listener.start.values())
+    _refuse_unmade(listener, inputs, [*outputs, *(value for _, value in updates)], name)
     checks = listener.checks_of(inputs)
     return Graph(list(inputs), variables, listener.nodes, outputs, updates, name, checks).check()
+
+
+def _refuse_unmade(listener: Trace, inputs: Sequence[AbstractTensor], results: Sequence[Any], name: str) -> None:
+    """Raises TraceError if something computes with a symbol that no traced operation has made."""
+    made = {id(x) for x in inputs} | {id(symbol) for _, symbol in listener.start.values()}
+    for node in listener.nodes:
+        for value in node.values():
+            if id(value) not in made:
+                raise TraceError(
+                    f"{name}: {node.primitive.name} takes {describe(value)}, whose values depend on an unknown size or "
+                    "come from outside of the function. Give it tensors as arguments, of known sizes."
+                )
+        made.update(map(id, node.outputs))
+    for value in results:
+        if isinstance(value, AbstractTensor) and id(value) not in made:
+            raise TraceError(
+                f"{name}: the result {describe(value)} depends on an unknown size, or comes from outside of the function."
+            )
 
 
 def _result(x: Any) -> Any:

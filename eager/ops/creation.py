@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import dimensions, dtypes
+from ..context import context
 from ..primitive import cast, primitive
 from ..tensor import AbstractTensor, Operand, Tensor, TensorLike, dims, leaf_types, to_array, wrap
 from . import arrays, elementwise, reductions
@@ -65,8 +66,8 @@ def full(shape: Sequence[Any] | int, fill_value: Any, dtype: Any = None) -> Any:
     value = value if kept else elementwise.cast_like(value, dtypes.dtype(dtype))
     if dimensions.known(sizes) and not isinstance(value, Operand):
         return wrap(np.full(sizes, value))
-    if not isinstance(value, Operand):
-        value = AbstractTensor(value.shape, value.dtype)
+    if not isinstance(value, Operand):  # a trace keeps the value
+        value = AbstractTensor(value.shape, value.dtype) if context.tracing is None else wrap(value)
     return arrays.broadcast_to(value, shape=sizes)
 
 

@@ -180,6 +180,40 @@ def gelu(x: Vector) -> Vector:
     return x * sigmoid(x * fma(x * x, 0.07135481627159, 1.5957691216057308))
 
 
+# Fitted in x² up to 1, and in a from 1 to 4, for the least relative error of the function.
+_ERF = (7.88910911e-05, -0.000802083814, 0.00518953521, -0.0268544443, 0.112836003, -0.37612626, 1.12837911)
+_LOG_ERFC = (
+    -2.16868539e-05, 0.000441336248, -0.00420456007, 0.0252082497, -0.108418562, -0.633219898, -1.12957835,
+    0.000188035905,
+)  # fmt: skip
+# erfc(a) = t · e^(-a²) · (a polynomial in t), t = 1 / (1 + a / 2), fitted on a from 0 to 10 for the least relative error.
+_ERFC = (
+    0.0116901202, -0.120101295, 0.421703845, -0.660677075, 0.41377449, -0.0944575444, 0.22427164, 0.238901749,
+    0.282828122, 0.282065868,
+)  # fmt: skip
+
+
+def erf(x: Vector) -> Vector:
+    """2/√π times the integral of exp(-t²) from 0 to x, within 3 ulps.
+
+    Up to 1 it is a polynomial, from there 1 - exp(log(erfc(|x|))).
+    """
+    a = minimum(absolute(x), 4.0)
+    near = x * polynomial(x * x, *_ERF)
+    return select(a < 1.0, near, with_sign(1.0 - exp(polynomial(a, *_LOG_ERFC)), x))
+
+
+def erfc(x: Vector) -> Vector:
+    """1 - erf(x), within 6 ulps in both tails."""
+    a = minimum(absolute(x), 12.0)  # 0 from there on
+    t = 1.0 / fma(a, 0.5, Vector(x.emit, x.emit.floats(1.0)))
+    square = a * a
+    lost = fma(a, a, -square)  # what rounding took off the square
+    decay = exp(-square)
+    tail = t * polynomial(t, *_ERFC) * (decay - decay * lost)
+    return select(x < 0.0, 2.0 - tail, tail)
+
+
 def log(x: Vector) -> Vector:
     """The natural logarithm, within 1 ulp: of x = 2ⁿ · (1 + f) with 1 + f from √½ to √2 (Cody & Waite 1980, chapter 5).
 

@@ -124,10 +124,13 @@ def convert(emit: Emitter, value: Any, source: str, target: str) -> Any:
 
 
 class _Typed:
-    """How one operation is emitted for a dtype."""
+    """How one operation is emitted for a dtype.
 
-    def __init__(self, emit: Emitter, dtype: str):
-        self.emit, self.dtype = emit, dtype
+    `alike` says that all lanes hold the same.
+    """
+
+    def __init__(self, emit: Emitter, dtype: str, alike: bool = False):
+        self.emit, self.dtype, self.alike = emit, dtype, alike
 
     @property
     def floating(self) -> bool:
@@ -146,10 +149,13 @@ class _Typed:
         return build.icmp_unsigned(sign, a, b) if is_unsigned(self.dtype) else build.icmp_signed(sign, a, b)
 
     def by_lane(self, name: str, *args: Any) -> Any:
-        """A function of libm's for each lane; for lanes that are all equal one call would do, which LLVM finds out."""
+        """A function of libm's for each lane."""
         emit, build = self.emit, self.emit.build
         kind = REGISTERS[self.dtype]
         symbol = name if self.dtype == "float64" else name + "f"
+        if self.alike:
+            first = (build.extract_element(a, ir.Constant(I32, 0)) for a in args)
+            return emit.broadcast(emit.call(symbol, kind, *first))
         result: Any = ir.Constant(args[0].type, ir.Undefined)
         for lane in range(emit.lanes):
             place = ir.Constant(I32, lane)
@@ -236,9 +242,8 @@ def _relu(t: _Typed, a: Any) -> Any:
 def _sigmoid(t: _Typed, a: Any) -> Any:
     build = t.emit.build
     if t.dtype == "float32":
-        decay = expressions.exp(-expressions.absolute(Vector(t.emit, a))).value
-    else:
-        decay = t.by_lane("exp", _negative(t, _absolute(t, a)))
+        return expressions.sigmoid(Vector(t.emit, a)).value
+    decay = t.by_lane("exp", _negative(t, _absolute(t, a)))
     top = build.select(build.fcmp_ordered("<", a, t.number(0)), decay, t.number(1))
     return build.fdiv(top, build.fadd(decay, t.number(1)))
 
@@ -306,14 +311,14 @@ _EMITTERS: dict[str, Operation] = {
     "square": _square,
     "exp": _of_floats(_expression(expressions.exp, "exp")),
     "expm1": _of_floats(_libm("expm1")),
-    "log": _of_floats(_libm("log")),
+    "log": _of_floats(_expression(expressions.log, "log")),
     "log1p": _of_floats(_libm("log1p")),
     "sqrt": _of_floats(lambda t, a: t.intrinsic("sqrt", a)),
     "sin": _of_floats(_libm("sin")),
     "cos": _of_floats(_libm("cos")),
-    "tanh": _of_floats(_libm("tanh")),
-    "erf": _of_floats(_libm("erf")),
-    "erfc": _of_floats(_libm("erfc")),
+    "tanh": _of_floats(_expression(expressions.tanh, "tanh")),
+    "erf": _of_floats(_expression(expressions.erf, "erf")),
+    "erfc": _of_floats(_expression(expressions.erfc, "erfc")),
     "sinh": _of_floats(_libm("sinh")),
     "cosh": _of_floats(_libm("cosh")),
     "arctan": _of_floats(_libm("atan")),
@@ -350,8 +355,8 @@ GIVE_BOOL = frozenset(
 )
 
 
-def emit_operation(emit: Emitter, name: str, dtype: str, *operands: Any) -> Any:
-    """One operation on vectors of a dtype.
+def emit_operation(emit: Emitter, name: str, dtype: str, *operands: Any, alike: bool = False) -> Any:
+    """One operation on vectors of a dtype, of which all lanes may be alike.
 
     Raises:
       NotImplementedError: if there is none for it.
@@ -363,7 +368,7 @@ def emit_operation(emit: Emitter, name: str, dtype: str, *operands: Any) -> Any:
         return build.not_(operands[0])
     if name.startswith("logical_"):
         return getattr(build, {"and": "and_", "or": "or_", "xor": "xor"}[name[8:]])(*operands)
-    return _EMITTERS[name](_Typed(emit, dtype), *operands)
+    return _EMITTERS[name](_Typed(emit, dtype, alike), *operands)
 
 
 def supports(name: str, dtype: str) -> bool:

@@ -167,7 +167,7 @@ class _Loop:
         if op.name == "cast":
             return lanes.convert(emit, args[0], ops[op.args[0]].dtype, op.dtype)
         of = op.args[1] if op.name == "select" else op.args[0]
-        return lanes.emit_operation(emit, op.name, ops[of].dtype, *args)
+        return lanes.emit_operation(emit, op.name, ops[of].dtype, *args, alike=op.over == "r")
 
     def column_numbers(self, emit: Emitter, column: Any) -> Any:
         order = ir.Constant(

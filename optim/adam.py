@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..ops import elementwise
-from .base import LearningRate, Optimizer
+from .base import LearningRate, Optimizer, as_factor
 
 
 class _AdamRule(Optimizer):
@@ -42,7 +42,7 @@ class _AdamRule(Optimizer):
     ) -> Any:
         m = self.beta_1 * momentum + (1 - self.beta_1) * grad
         v = self.beta_2 * velocity + (1 - self.beta_2) * grad * grad
-        alpha = learning_rate * (1 - self.beta_2**step) ** 0.5 / (1 - self.beta_1**step)
+        alpha = as_factor(learning_rate * (1 - self.beta_2**step) ** 0.5 / (1 - self.beta_1**step), value)
         if velocity_hat is None:
             return value - alpha * m / (elementwise.sqrt(v) + self.epsilon), m, v
         largest = elementwise.maximum(velocity_hat, v)

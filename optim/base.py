@@ -148,7 +148,7 @@ class Optimizer(Trackable, Configurable):
         return type(self).update_step is Optimizer.update_step and "update_step" not in vars(self)
 
     def _next_step(self) -> Any:
-        return _number(self.iterations.read()) + 1
+        return _number(self.iterations.read(), "float64") + 1
 
     def _follow_rule(self, gradient: Tensor, variable: Variable, step: Any, learning_rate: Any) -> None:
         slots = self._slots[id(variable)][1]
@@ -476,9 +476,17 @@ class Optimizer(Trackable, Configurable):
         return f"<{type(self).__name__} {self.name!r}>"
 
 
-def _number(scalar: Any) -> Any:
-    """A Python number, so that a rule's scalar arithmetic is cheap and weak; a symbol stays, in float32."""
-    return ops.cast(scalar, "float32") if isinstance(scalar, AbstractTensor) else scalar.item()
+def _number(scalar: Any, dtype: str = "float32") -> Any:
+    """A Python number, so that a rule's scalar arithmetic is cheap and weak; a symbol stays, in a dtype."""
+    return ops.cast(scalar, dtype) if isinstance(scalar, AbstractTensor) else scalar.item()
+
+
+def as_factor(scalar: Any, value: Any) -> Any:
+    """A scalar that a rule has computed, to multiply a value with: a Python number, or a symbol in the value's dtype.
+
+    The number of a step is float64 in a trace, as Python's numbers are: 1 - 0.999 has three digits less in float32.
+    """
+    return ops.cast(scalar, value.dtype) if isinstance(scalar, AbstractTensor) else scalar
 
 
 def _without_tapes() -> tuple[Any, ...]:

@@ -58,6 +58,10 @@ def _matmul_left(g: Any, y: Any, x1: Any, x2: Any) -> Any:
 def _matmul_right(g: Any, y: Any, x1: Any, x2: Any) -> Any:
     if x1.ndim == x2.ndim == 2 and g.dtype.kind != "c":
         return matmul(x1.T, g)
+    if x2.ndim == 2 and x1.ndim > 2 and g.dtype.kind != "c":  # one product over all rows of the batch
+        rows, columns = dims(x2)
+        left, g = arrays.reshape(x1, newshape=(-1, rows)), arrays.reshape(g, newshape=(-1, columns))
+        return matmul(left.T, g)
     g, left, right = _as_matrices(g, x1, x2)
     return arrays.reshape(unbroadcast(matmul(conj(swapped(left)), g), right), newshape=dims(x2))
 

@@ -116,6 +116,9 @@ class Steps:
             self._functions[kind] = Function(step, name=f"{kind}_step", rows=True)
         return self._functions[kind]
 
+    def __reduce__(self) -> Any:
+        return Steps, ()  # a copy makes its own
+
     def grown(self, model: Any) -> None:
         """Told that a step has made what it needs: that is no change."""
         if self._functions:

@@ -26,6 +26,7 @@ from ..tensor import AbstractTensor, Operand, Tensor, TensorLike, wrap
 from ..trackable import Trackable, all_variables
 from ..variable import Variable, rollback
 from . import clipping
+from .compiled import CompiledStep
 
 LearningRate = float | Callable[..., Any]
 
@@ -57,7 +58,7 @@ class Optimizer(Trackable, Configurable):
       Variable([0.5, 2.5], path='variable', shape=(2,), dtype=float32)
     """
 
-    _untracked: ClassVar[frozenset[str]] = Trackable._untracked | {"_slots", "_variables", "_excluded"}
+    _untracked: ClassVar[frozenset[str]] = Trackable._untracked | {"_slots", "_variables", "_excluded", "_compiled_step"}
     slots: tuple[str, ...] = ()
     # Whether the rule treats each element for itself, in arrays as in tensors: then it may see some rows alone, and
     # bare arrays while nobody listens.
@@ -80,6 +81,7 @@ class Optimizer(Trackable, Configurable):
         self.built = False
         self._variables: list[Variable] = []
         self._slots: dict[int, tuple[Variable, dict[str, Variable]]] = {}
+        self._compiled_step = CompiledStep()
         self._excluded: tuple[list[Variable], re.Pattern[str] | None] = ([], None)
         self.iterations = self.add_variable((), "zeros", "int64", "iteration")
         self.learning_rate = learning_rate
@@ -372,6 +374,10 @@ class Optimizer(Trackable, Configurable):
             if not self.built:
                 self.build(variables)
                 self.built = True
+            if self.elementwise and self._follows_rule and self._compiled_step.run(
+                self, [g for g, _ in pairs], [v for _, v in pairs]
+            ):
+                return
             with rollback([*variables, *(self.variables if self._follows_rule else all_variables(self))]):
                 self._step([g for g, _ in pairs], [v for _, v in pairs])
                 self.iterations.assign_add(1)

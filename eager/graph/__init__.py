@@ -1,5 +1,5 @@
 """Compiled graphs: a function's operations, traced once, run natively."""
 
-from .function import Function as Function
-from .function import TensorSpec as TensorSpec
-from .function import function as function
+from .functions import Function as Function
+from .functions import TensorSpec as TensorSpec
+from .functions import function as function

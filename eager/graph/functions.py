@@ -23,7 +23,7 @@ from ..tensor import AbstractTensor, Operand, Tensor
 from .executor import Plan
 from .graph import Graph
 from .passes import optimize, specialize
-from .trace import trace
+from .tracing import trace
 
 MOST_TRACES = 32
 MOST_SIZES = 16

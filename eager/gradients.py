@@ -329,7 +329,7 @@ def _listening(recorder: Recorder) -> Iterator[None]:
         stop(recorder)
 
 
-def _recorded(name: str, inputs: list[Any], outputs: Any, rule: Callable[[list[Any]], list[Any]]) -> Any:
+def recorded(name: str, inputs: list[Any], outputs: Any, rule: Callable[[list[Any]], list[Any]]) -> Any:
     """Tells the recorders of one operation from inputs to outputs, which come out as tensors of their own."""
     leaves = [creation.convert_to_tensor(leaf) for leaf in nest.flatten(outputs)]
     fresh = [wrap(leaf.read()._array) for leaf in leaves]
@@ -400,7 +400,7 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
                 *_checked(f, variables, _listed(both[1]), "Variables"),
             ]
 
-        return _recorded(_name(f), [*inputs, *(v.read() for v in variables)], outputs, rule)
+        return recorded(_name(f), [*inputs, *(v.read() for v in variables)], outputs, rule)
 
     return wrapper
 
@@ -475,7 +475,7 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
             found = iter(tape.gradient(again, sources, output_gradients=upstream))
             return [next(found) if dtypes.is_float(x.dtype) else None for x in (*inputs, *variables)]
 
-        return _recorded(_name(f), [*inputs, *(v.read() for v in variables)], outputs, rule)
+        return recorded(_name(f), [*inputs, *(v.read() for v in variables)], outputs, rule)
 
     return wrapper
 

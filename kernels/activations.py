@@ -9,7 +9,7 @@ from .expressions import Vector, elementwise
 from .expressions import erf as _erf
 from .expressions import exp as _exp
 from .expressions import sigmoid as _sigmoid
-from .expressions import sigmoid as _sigmoid
+
 
 @elementwise
 def exp(x: Vector) -> Vector:

@@ -47,7 +47,11 @@ def emit_band(
     top = build.add(emit.field(phase, plan.ORIGIN_ROW), build.mul(first, step))
     left = emit.field(phase, plan.ORIGIN_COLUMN)
     place = build.add(build.mul(top, pixels), build.mul(left, channels))
-    source, row, distance = emit.variable(POINTER, emit.at(begin, place)), emit.variable(I64, pixels), emit.variable(I64)
+    source, row, distance = (
+        emit.variable(POINTER, emit.at(begin, place)),
+        emit.variable(I64, pixels),
+        emit.variable(I64),
+    )
     build.store(picture, distance)
     reach = build.mul(build.sub(emit.field(phase, plan.TAPS_DOWN), one), emit.field(phase, plan.GAP_ROW))
     seen = maximum(emit, build.add(build.add(build.mul(build.sub(rows, one), step), reach), one), zero)
@@ -89,7 +93,13 @@ def emit_band(
 
 
 def _spread(
-    emit: Emitter, block: Value, phase: Value, given: tuple[Value, Value, Value], images: Value, rows: Value, size: Value
+    emit: Emitter,
+    block: Value,
+    phase: Value,
+    given: tuple[Value, Value, Value],
+    images: Value,
+    rows: Value,
+    size: Value,
 ) -> Value:
     """Copies what each output pixel sees, side by side; `given` has images a distance apart, then rows."""
     source, distance, row = given

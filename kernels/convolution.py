@@ -12,8 +12,8 @@ import math
 import struct
 from typing import Any
 
-from . import emitter
 from . import convolution_plan as plan
+from . import emitter
 from .bands import divided, emit_band, maximum, phase_at
 from .cache import compiled
 from .emitter import F32, I64, POINTER, VOID, Emitter
@@ -38,7 +38,8 @@ def _emit_pack_task(module: Any, vectors: int) -> None:
     valid = build.sub(emit.field(block, plan.FILTERS), n)
     step, k_stride = emit.field(block, plan.W_N), emit.field(block, plan.W_K)
     start = build.add(
-        build.add(emit.field(phase, plan.W_START), build.mul(group, emit.field(block, plan.W_GROUP))), build.mul(n, step)
+        build.add(emit.field(phase, plan.W_START), build.mul(group, emit.field(block, plan.W_GROUP))),
+        build.mul(n, step),
     )
     source = emit.at(emit.field(block, plan.KERNEL, POINTER), start)
     to = emit.variable(POINTER, _panel(emit, block, phase, panel))
@@ -77,7 +78,9 @@ def _emit_pack_task(module: Any, vectors: int) -> None:
 
 
 def _panel(emit: Emitter, block: Value, phase: Value, panel: Value) -> Value:
-    place = emit.build.add(emit.field(phase, plan.PANEL_START), emit.build.mul(panel, emit.field(phase, plan.PANEL_SIZE)))
+    place = emit.build.add(
+        emit.field(phase, plan.PANEL_START), emit.build.mul(panel, emit.field(phase, plan.PANEL_SIZE))
+    )
     return emit.at(emit.field(block, plan.SCRATCH, POINTER), place)
 
 
@@ -98,7 +101,7 @@ def _emit_micro(module: Any, height: int, vectors: int) -> None:
     places = [emit.at(y, build.mul(pixel, emit.minimum(emit.integer(m), last))) for m in range(height)]
     for place in places:  # on its way while the sums are made
         for n in range(vectors):
-            emit.prefetch(emit.at(place, emit.integer(n * lanes)))
+            emit.prefetch(emit.at(place, emit.integer(n * lanes)), write=True)
     biased = build.icmp_signed("!=", build.ptrtoint(bias, I64), emit.integer(0))
     bias = build.select(biased, bias, panel)  # a load that nothing may touch takes long if there is no such memory
     none = emitter.ir.Constant(masks[0].type, [emitter.ir.Constant(emitter.I1, 0)] * lanes)

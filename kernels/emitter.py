@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llvmlite import __version__ as llvmlite_version
 from llvmlite import binding
 from llvmlite import ir as ir
 
@@ -211,9 +210,9 @@ class Emitter:
         """A value from a block of parameters, 8 bytes each."""
         return self.build.load(self.at(pointer, self.integer(index), I64), typ=kind)
 
-    def prefetch(self, pointer: Any) -> None:
-        """Has memory brought to the first cache; it may lie outside of any array."""
-        flags = (ir.Constant(I32, flag) for flag in (0, 3, 1))  # to read, to keep, data
+    def prefetch(self, pointer: Any, write: bool = False) -> None:
+        """Has memory brought to the first cache, to be read or written; it may lie outside of any array."""
+        flags = (ir.Constant(I32, flag) for flag in (int(write), 3, 1))  # how, to keep, data
         self.call("llvm.prefetch.p0", VOID, pointer, *flags)
 
     def call_address(self, address: Any, result: Any, *args: Any) -> Any:
@@ -227,11 +226,6 @@ class Emitter:
         if function is None:
             function = ir.Function(self.module, ir.FunctionType(result, [arg.type for arg in args]), name)
         return self.build.call(function, args)
-
-    def prefetch(self, pointer: Any) -> None:
-        """Asks for the cache line that will be written."""
-        write, near, data = (ir.Constant(I32, value) for value in (1, 3, 1))
-        self.call("llvm.prefetch.p0", VOID, pointer, write, near, data)
 
     def fma(self, a: Any, b: Any, c: Any) -> Any:
         """a · b + c of vectors, rounded once."""

@@ -186,7 +186,7 @@ _LOG_ERFC = (
     -2.16868539e-05, 0.000441336248, -0.00420456007, 0.0252082497, -0.108418562, -0.633219898, -1.12957835,
     0.000188035905,
 )  # fmt: skip
-# erfc(a) = t · e^(-a²) · (a polynomial in t), t = 1 / (1 + a / 2), fitted on a from 0 to 10 for the least relative error.
+# erfc(a) = t · e^(-a²) · (a polynomial in t), t = 1 / (1 + a / 2), fitted on a up to 10 for the least relative error.
 _ERFC = (
     0.0116901202, -0.120101295, 0.421703845, -0.660677075, 0.41377449, -0.0944575444, 0.22427164, 0.238901749,
     0.282828122, 0.282065868,

@@ -106,9 +106,7 @@ def _emit_slab_task(module: Any) -> None:
     together = emit.field(block, plan.ITEM_IMAGES)
     images = build.add(emit.field(block, plan.IMAGES), build.sub(together, emit.integer(1)))
     items = build.mul(build.udiv(images, together), emit.field(block, plan.BANDS))
-    bounds = [
-        build.udiv(build.mul(build.add(number, emit.integer(more)), items), slabs) for more in (0, 1)
-    ]
+    bounds = [build.udiv(build.mul(build.add(number, emit.integer(more)), items), slabs) for more in (0, 1)]
     with emit.loop(*bounds) as item:
         build.call(module.globals["item"], [block, sums, item])
     emit.finish()
@@ -161,9 +159,7 @@ def launch(
     """The kernel for the kernel's gradient; the output's gradient, images. See `convolution.launch` for the arguments."""
     batch, *space, channels = images
     filters = kernel[-1]
-    axes = [
-        plan.forward_axis(*option) for option in zip(space, kernel[:2], strides, pads, dilation, strict=True)
-    ]
+    axes = [plan.forward_axis(*option) for option in zip(space, kernel[:2], strides, pads, dilation, strict=True)]
     counts = tuple(axis[0].count for axis in axes)
     if min(batch, *space, *counts, *kernel) < 1:
         return None

@@ -170,9 +170,7 @@ class _Loop:
         return lanes.emit_operation(emit, op.name, ops[of].dtype, *args, alike=op.over == "r")
 
     def column_numbers(self, emit: Emitter, column: Any) -> Any:
-        order = ir.Constant(
-            ir.VectorType(I32, emit.lanes), [ir.Constant(I32, lane) for lane in range(emit.lanes)]
-        )
+        order = ir.Constant(ir.VectorType(I32, emit.lanes), [ir.Constant(I32, lane) for lane in range(emit.lanes)])
         return emit.build.add(lanes.splat(emit, emit.build.trunc(column, I32)), order)
 
 
@@ -276,9 +274,7 @@ class _Rows(_Loop):
         build, (_, number) = emit.build, emit.args
         columns, per_task = self.word(emit, COLUMNS), self.word(emit, PER_TASK)
         kept = self.kept()
-        self.buffers = {
-            i: emit.array(self.memory(ops[i].dtype), LONGEST_KEPT) for i in sorted(kept)
-        }
+        self.buffers = {i: emit.array(self.memory(ops[i].dtype), LONGEST_KEPT) for i in sorted(kept)}
         passes = max(self.levels[i] for i in range(len(ops))) + 1
         reductions = {
             i: _Reduction(emit, op, ops[op.args[0]].dtype) for i, op in enumerate(ops) if op.name in REDUCTIONS
@@ -308,7 +304,9 @@ class _Rows(_Loop):
                         x = self.full(emit, ops[i].args[0], here, pointers, column, mask, level)
                         needs_numbers = reductions[i].places is not None
                         reductions[i].take(x, mask, self.column_numbers(emit, column) if needs_numbers else None)
-                    results = [(s, self.full(emit, spec.stores[s], here, pointers, column, mask, level)) for s in stored]
+                    results = [
+                        (s, self.full(emit, spec.stores[s], here, pointers, column, mask, level)) for s in stored
+                    ]
                     for i in keep:
                         x = self.full(emit, i, here, pointers, column, mask, level)
                         place = emit.at(self.buffers[i], column, self.memory(ops[i].dtype))
@@ -384,9 +382,7 @@ class _Rows(_Loop):
         elif op.name == "column":
             value = self.column_numbers(emit, column)
         else:
-            value = self.compute(
-                emit, op, [self.full(emit, a, here, pointers, column, mask, level) for a in op.args]
-            )
+            value = self.compute(emit, op, [self.full(emit, a, here, pointers, column, mask, level) for a in op.args])
         here[i] = value
         return value
 

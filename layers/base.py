@@ -358,10 +358,14 @@ class Layer(Trackable, Configurable):
                 )
             first = _as_tensors(first)
             args = (first, *args[1:])
-        if context.symbolic_call or context.tracing is not None or not (
-            type(first) is AbstractTensor
-            or (type(first) is not Tensor or len(args) > 1 or kwargs)
-            and symbolic.symbols((args, kwargs))
+        if (
+            context.symbolic_call
+            or context.tracing is not None
+            or not (
+                type(first) is AbstractTensor
+                or (type(first) is not Tensor or len(args) > 1 or kwargs)
+                and symbolic.symbols((args, kwargs))
+            )
         ):
             spec = self.input_spec
             if not (

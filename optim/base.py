@@ -58,7 +58,12 @@ class Optimizer(Trackable, Configurable):
       Variable([0.5, 2.5], path='variable', shape=(2,), dtype=float32)
     """
 
-    _untracked: ClassVar[frozenset[str]] = Trackable._untracked | {"_slots", "_variables", "_excluded", "_compiled_step"}
+    _untracked: ClassVar[frozenset[str]] = Trackable._untracked | {
+        "_slots",
+        "_variables",
+        "_excluded",
+        "_compiled_step",
+    }
     slots: tuple[str, ...] = ()
     # Whether the rule treats each element for itself, in arrays as in tensors: then it may see some rows alone, and
     # bare arrays while nobody listens.
@@ -374,8 +379,10 @@ class Optimizer(Trackable, Configurable):
             if not self.built:
                 self.build(variables)
                 self.built = True
-            if self.elementwise and self._follows_rule and self._compiled_step.run(
-                self, [g for g, _ in pairs], [v for _, v in pairs]
+            if (
+                self.elementwise
+                and self._follows_rule
+                and self._compiled_step.run(self, [g for g, _ in pairs], [v for _, v in pairs])
             ):
                 return
             with rollback([*variables, *(self.variables if self._follows_rule else all_variables(self))]):

@@ -138,8 +138,7 @@ class Plan:
         arrays: list[Any] = [*inputs]
         for variable, _ in graph.variables:
             arrays.append(variable._value._array)
-        for base in self.results:
-            arrays.append(None)
+        arrays += [None] * len(self.results)
         stay = set()
         for variable, _ in graph.updates:
             pair = self.in_place.get(id(variable))
@@ -157,7 +156,7 @@ class Plan:
         if len(self.places):
             addresses[:] = [kernels.address_of(array) for array in arrays]
             self.blocks[self.places] = addresses[self.of] + self.offsets
-        pool, execute = kernels.executor() if self.table.size else (0, None)
+        pool, execute = kernels.executor() if self.table.size else (0, _nothing)
         for segment in self.segments:
             if isinstance(segment, tuple):
                 execute(pool, self.table.ctypes.data + 16 * segment[0], segment[1])
@@ -206,6 +205,10 @@ class Plan:
         else:
             return np.empty(view.shape, dtype)  # nobody needs it
         return _strided(whole, view)
+
+
+def _nothing(*_: Any) -> None:
+    """Runs no launches."""
 
 
 def _strided(whole: Array, view: View) -> Array:

@@ -18,11 +18,14 @@ from .. import dtypes, nest
 from ..context import context
 from ..dimensions import BATCH, bind, evaluate, unknown
 from ..errors import TraceError, describe
+from ..gradients import recorded
 from ..ops import creation
+from ..tape import GradientTape
 from ..tensor import AbstractTensor, Operand, Tensor
 from .executor import Plan
 from .graph import Graph
 from .passes import optimize, specialize
+from .replay import replay
 from .tracing import trace
 
 MOST_TRACES = 32
@@ -62,7 +65,7 @@ class Function:
     ):
         functools.update_wrapper(self, python_function, updated=())
         self.python_function = python_function
-        self.name = name or getattr(python_function, "__name__", "function")
+        self.name: str = name or str(getattr(python_function, "__name__", "function"))
         self.input_signature = input_signature
         self._rows = rows  # whether the first axes of all tensors are one batch of unknown size
         self._traces: OrderedDict[Any, Traced] = OrderedDict()
@@ -71,7 +74,9 @@ class Function:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if context.tracing is not None or context.symbolic_call:
             return self.python_function(*args, **kwargs)
-        return self._traced(args, kwargs, (call := _Call(args, kwargs)))(call.tensors)
+        call = _Call(args, kwargs)
+        traced = self._traced(args, kwargs, call)
+        return traced.told(call.tensors) if context.recorders else traced(call.tensors)
 
     def __get__(self, owner: Any, kind: Any = None) -> Any:
         """The function as a method; each owner has traces of its own."""
@@ -96,7 +101,9 @@ class Function:
             self._traces.move_to_end(key)
             return found
         if specs is None and self._rows:
-            specs = [TensorSpec((None, *x.shape[1:]), x.dtype) if x.ndim else TensorSpec((), x.dtype) for x in call.tensors]
+            specs = [
+                TensorSpec((None, *x.shape[1:]), x.dtype) if x.ndim else TensorSpec((), x.dtype) for x in call.tensors
+            ]
         symbols = [
             AbstractTensor(x.shape, x.dtype) if specs is None else specs[i].symbol() for i, x in enumerate(call.tensors)
         ]
@@ -106,7 +113,9 @@ class Function:
             if not self._rows:
                 raise  # else either something depends on the size of the batch, or the message gets better
             key = call.key(shapes=True)
-            found = self._traces.get(key) or Traced(self, call, [AbstractTensor(x.shape, x.dtype) for x in call.tensors])
+            found = self._traces.get(key) or Traced(
+                self, call, [AbstractTensor(x.shape, x.dtype) for x in call.tensors]
+            )
         self._reasons.append(self._reason(call))
         self._traces[key] = found
         found.key = call
@@ -129,8 +138,8 @@ class Function:
             fits = len(spec.shape) == x.ndim and x.dtype == dtypes.dtype(spec.dtype)
             if not fits or any(n not in (None, m) for n, m in zip(spec.shape, x.shape, strict=True)):
                 raise ValueError(
-                    f"{self.name}: expected {dtypes.dtype(spec.dtype).name}{list(spec.shape)} as tensor {number} by its "
-                    f"input_signature, got {describe(x)}. Convert it, or leave the input_signature out."
+                    f"{self.name}: expected {dtypes.dtype(spec.dtype).name}{list(spec.shape)} as tensor {number}, by its "
+                    f"signature, got {describe(x)}. Convert it, or leave the input_signature out."
                 )
         return specs
 
@@ -154,9 +163,7 @@ class Function:
         return f"<function {self.name!r} with {len(self._traces)} traces>"
 
 
-def function(
-    func: Callable[..., Any] | None = None, *, input_signature: Any = None, name: str | None = None
-) -> Any:
+def function(func: Callable[..., Any] | None = None, *, input_signature: Any = None, name: str | None = None) -> Any:
     """Makes a function run as a compiled graph; a decorator, with options or without.
 
     Python code in it runs when it is traced, once for each kind of arguments; only operations on tensors, reads and
@@ -300,6 +307,7 @@ class Traced:
         self.leaves = [None if isinstance(leaf, Operand) else leaf for leaf in nest.flatten(self.template)]
         self.template = nest.map_structure(lambda leaf: None, self.template)
         self._idle: OrderedDict[Any, list[Plan]] = OrderedDict()
+        self._backward: Function | None = None
 
     def __call__(self, tensors: Sequence[Tensor]) -> Any:
         """The results for tensors, in the function's structure."""
@@ -311,9 +319,7 @@ class Traced:
             plan = idle.pop()
         except IndexError:  # all are running, in other threads
             plan = Plan(self._specialized(sizes))
-        arrays = [
-            x._array if x._array.flags.c_contiguous else np.ascontiguousarray(x._array) for x in tensors
-        ]
+        arrays = [x._array if x._array.flags.c_contiguous else np.ascontiguousarray(x._array) for x in tensors]
         for number, look in self.graph.checks:
             look(arrays[number])
         outputs = plan.run(arrays)
@@ -322,6 +328,43 @@ class Traced:
         for place, output in zip(self.places, outputs, strict=True):
             leaves[place] = output
         return nest.pack(self.template, leaves)
+
+    def told(self, tensors: Sequence[Tensor]) -> Any:
+        """The results, after telling the recorders: for a tape, all that a call computes is one operation.
+
+        Its gradient is a function of its own, which computes the results once more on the way.
+        """
+        variables = [variable for variable, _ in self.graph.variables]
+        values = [variable.read() for variable in variables]  # as they are now, whatever this assigns
+        for variable, _ in self.graph.updates:
+            for recorder in context.recorders:
+                recorder.assign(variable, variable._value)
+        outputs = self(tensors)
+        leaves = nest.flatten(outputs)
+        inputs = [*tensors, *values]
+
+        def rule(upstream: list[Any]) -> list[Any]:
+            if self._backward is None:
+                self._backward = Function(self._gradients, name=f"gradient of {self.graph.name}")
+            found: list[Any] = self._backward(inputs, upstream)
+            return found
+
+        results = recorded(self.graph.name, inputs, [leaves[place] for place in self.places], rule)
+        for place, result in zip(self.places, results, strict=True):
+            leaves[place] = result
+        return nest.pack(outputs, leaves)
+
+    def _gradients(self, inputs: list[Any], upstream: list[Any]) -> list[Any]:
+        """The gradients of the results with respect to the inputs and the Variables' values, None for integers."""
+        symbols = self.graph.sources()
+        sources = [x for x in inputs if dtypes.has_gradient(x.dtype)]
+        with GradientTape() as tape:
+            tape.watch(sources)
+            results = replay(self.graph.nodes, dict(zip(map(id, symbols), inputs, strict=True)), self.graph.outputs)
+        targets = [(x, g) for x, g in zip(results, upstream, strict=True) if dtypes.is_float(x.dtype)]
+        found = tape.gradient([x for x, _ in targets], sources, [g for _, g in targets])
+        by_source = dict(zip(map(id, sources), found, strict=True))
+        return [by_source.get(id(x)) for x in inputs]
 
     def plan(self, tensors: Sequence[Tensor]) -> Plan:
         """The plan for tensors of these sizes; it runs one call at a time."""
@@ -352,5 +395,3 @@ class Traced:
             for symbol in self.symbols
         ]
         return optimize(specialize(self.graph, inputs))
-
-

@@ -370,7 +370,17 @@ def is_elementwise(node: Node) -> bool:
     given = node.outputs[0].dtype.name
     if not supported("cast", given) or not all(supported("cast", dtype) for dtype in of):
         return False
-    if name in ("cast", "leaky_relu", "identity", "picked", "logical_and", "logical_or", "logical_xor", "logical_not", "select"):
+    if name in (
+        "cast",
+        "leaky_relu",
+        "identity",
+        "picked",
+        "logical_and",
+        "logical_or",
+        "logical_xor",
+        "logical_not",
+        "select",
+    ):
         return True
     if name == "floor_divide":
         divisor = node.inputs[1]

@@ -88,7 +88,7 @@ def _matmul(node: Node, inputs: list[View]) -> Any:
     a, b = inputs
     if len(a.shape) < 2 or len(b.shape) < 2 or not a.size or not b.size:
         return None
-    batch = tuple(int(n) for n in node.outputs[0].shape[:-2])
+    batch = views.shape_of(node.outputs[0])[:-2]
     (m, k), n = a.shape[-2:], b.shape[-1]
     if len(b.shape) == 2 and batch and views.is_contiguous(a.shape, a.strides):
         m, batch = m * math.prod(batch), ()
@@ -136,7 +136,7 @@ class _Loop:
         if flat:
             rows, width = -(-step.total // kernels.SLAB), min(step.total, kernels.SLAB)
             outer = [rows]
-            along = [(kernels.SLAB * s[0] if s else 0, s[0] if s else 0) for s in strides]
+            along: list[tuple[int, ...]] = [(kernels.SLAB * s[0] if s else 0, s[0] if s else 0) for s in strides]
             inner = ["v" if s[-1] == 1 else "s" if s[-1] == 0 else "g" for s in along]
         else:
             outer, width = sizes[:-1] or [1], sizes[-1]
@@ -199,7 +199,9 @@ class _Loop:
             return self.op("select", dtype, hit, self.operand(node.inputs[0], node, role, dtype), self.number(0, dtype))
         if name in ("identity", "cast"):
             x = self.operand(node.inputs[0], node, role, of)
-            return x if of == dtype and role == "f" and self.ops[x][0] != "load" else self.op("cast", dtype, x, over=role)
+            return (
+                x if of == dtype and role == "f" and self.ops[x][0] != "load" else self.op("cast", dtype, x, over=role)
+            )
         if name.startswith("logical_"):
             args = [self.as_bool(self.operand(x, node, role, x.dtype.name)) for x in tensors]
             return self.op(name, "bool", *args, over=role)
@@ -219,9 +221,7 @@ class _Loop:
                 return simple
         in_code = name == "floor_divide"
         args = [
-            self.operand(x, node, role, of)
-            if isinstance(x, (AbstractTensor, Tensor))
-            else self.number(x, of, in_code)
+            self.operand(x, node, role, of) if isinstance(x, (AbstractTensor, Tensor)) else self.number(x, of, in_code)
             for x in node.inputs
         ]
         return self.op(name, dtype, *args, over=role)
@@ -244,7 +244,7 @@ class _Loop:
         dtype = indices.dtype.name
         number = self.op("cast", "int32", self.operand(indices, node, role, dtype), over="f")
         below = self.op("less", "bool", number, self.number(0, "int32"))
-        from_end = self.op("add", "int32", number, self.number(int(node.outputs[0].shape[-1]), "int32"))
+        from_end = self.op("add", "int32", number, self.number(views.shape_of(node.outputs[0])[-1], "int32"))
         wanted = self.op("select", "int32", below, from_end, number)
         return self.op("equal", "bool", self.op("column", "int32"), wanted)
 
@@ -276,10 +276,12 @@ class _Loop:
         if made is not None:
             return made
         way = way_of(self.step, view, node, role)
-        for place, (other, its) in enumerate(self.loads):
-            if other.base is view.base and other.offset == view.offset and its == way:
-                break
-        else:
-            place = len(self.loads)
+        same = (
+            number
+            for number, (other, its) in enumerate(self.loads)
+            if other.base is view.base and other.offset == view.offset and its == way
+        )
+        place = next(same, len(self.loads))
+        if place == len(self.loads):
             self.loads.append((view, way))
         return self.op("load", x.dtype.name, extra=place)

@@ -39,11 +39,18 @@ def specialize(graph: Graph, inputs: Sequence[AbstractTensor]) -> Graph:
     for node in graph.nodes:
         given = tuple(now.get(id(x), x) if isinstance(x, AbstractTensor) else _sized(x, sizes) for x in node.inputs)
         params = {name: _sized(value, sizes) for name, value in node.params.items()}
-        outputs = node.primitive._infer(given, params)
+        outputs = _outputs(node, given, params, sizes)
         made = outputs if type(outputs) is tuple else (outputs,)
         now.update((id(old), new) for old, new in zip(node.outputs, made, strict=True))
         nodes.append(Node(node.primitive, given, params, made))
     return _with(graph, nodes, now, list(inputs)).check()
+
+
+def _outputs(node: Node, inputs: Sequence[Any], params: dict[str, Any], sizes: Mapping[Atom, Any]) -> Any:
+    """A node's outputs for inputs of known sizes."""
+    if isinstance(node.primitive, Primitive):
+        return node.primitive._infer(inputs, params)
+    return tuple([AbstractTensor(tuple(evaluate(n, sizes) for n in y.dims), y.dtype) for y in node.outputs])
 
 
 def _sized(value: Any, sizes: Mapping[Atom, Any]) -> Any:
@@ -160,7 +167,7 @@ def _simpler(node: Node) -> Any:
     if node.primitive.name == "full_like":
         return _full(node, output)
     if node.primitive.name == "broadcast_to" and isinstance(node.inputs[0], Tensor):
-        return wrap(np.broadcast_to(node.inputs[0]._array, tuple(output.dims)))
+        return wrap(np.broadcast_to(node.inputs[0]._array, _sizes(output)))
     return None
 
 
@@ -175,10 +182,11 @@ def _computed(primitive: Primitive[...], inputs: Sequence[Any], params: Mapping[
 
 def output_size(value: AbstractTensor) -> int:
     """The number of elements of a value of known size."""
-    size = 1
-    for n in value.dims:
-        size *= int(n)
-    return size
+    return int(np.prod(_sizes(value), dtype=np.int64))
+
+
+def _sizes(value: AbstractTensor) -> tuple[int, ...]:
+    return tuple([int(n) for n in value.dims])
 
 
 def _full(node: Node, output: AbstractTensor) -> Any:
@@ -187,7 +195,7 @@ def _full(node: Node, output: AbstractTensor) -> Any:
     if isinstance(fill, AbstractTensor):
         return None
     fill = fill._array if isinstance(fill, Tensor) else fill
-    return wrap(np.broadcast_to(np.asarray(fill, output.dtype), tuple(output.dims)))
+    return wrap(np.broadcast_to(np.asarray(fill, output.dtype), _sizes(output)))
 
 
 def _is_number(x: Any, number: float) -> bool:

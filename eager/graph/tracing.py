@@ -20,6 +20,7 @@ from ..primitive import Primitive, cast
 from ..recorder import Recorder
 from ..tensor import AbstractTensor, Operand, to_array, wrap
 from ..variable import Variable
+from .control import control
 from .graph import Graph, Node
 
 
@@ -82,6 +83,10 @@ class Trace(Recorder):
                 found.append((numbers[id(value)], look))
         return found
 
+    def control(self, name: str, operation: Callable[..., Any], args: Sequence[Any], places: Sequence[int]) -> Any:
+        """The result of a control-flow operation on symbols, kept as one operation."""
+        return control(self, name, operation, args, places)
+
     def leave(self, operand: Any, door: str) -> None:
         if isinstance(operand, Variable):
             refuse(f"Variable {operand.path!r}", door)
@@ -126,12 +131,10 @@ def _refuse_unmade(listener: Trace, inputs: Sequence[AbstractTensor], results: S
     for value in results:
         if isinstance(value, AbstractTensor) and id(value) not in made:
             raise TraceError(
-                f"{name}: the result {describe(value)} depends on an unknown size, or comes from outside of the function."
+                f"{name}: the result {describe(value)} depends on an unknown size or comes from outside of the function."
             )
 
 
 def _result(x: Any) -> Any:
     """A result of a function: a value of the graph, or a constant."""
     return x.read() if isinstance(x, Operand) else wrap(to_array(x))
-
-

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..tensor import AbstractTensor, Tensor
+from ..tensor import AbstractTensor, Tensor, dims
 from .graph import Node
 
 NAMES = frozenset(("reshape", "transpose", "broadcast_to", "getitem"))
@@ -62,7 +62,7 @@ def whole(base: Any) -> View:
     if isinstance(base, Tensor):
         array = base._array
         return View(base, array.shape, tuple(stride // array.itemsize for stride in array.strides))
-    shape = tuple(int(size) for size in base.shape)
+    shape = shape_of(base)
     return View(base, shape, contiguous(shape))
 
 
@@ -73,7 +73,7 @@ def moved(view: View, node: Node) -> View | None:
         return None
     fake = np.lib.stride_tricks.as_strided(_BYTE, view.shape, view.strides, writeable=False)  # read by nobody
     if name == "reshape":
-        shape = tuple(int(n) for n in node.outputs[0].shape)
+        shape = shape_of(node.outputs[0])
         try:
             result = fake.view()
             result.shape = shape
@@ -160,4 +160,4 @@ def _stride(spans: list[tuple[int, int, int]], step: int) -> int:
 
 def shape_of(x: Any) -> tuple[int, ...]:
     """The sizes of a value or constant."""
-    return tuple(int(n) for n in x.shape) if isinstance(x, (AbstractTensor, Tensor)) else ()
+    return tuple([int(n) for n in dims(x)]) if isinstance(x, (AbstractTensor, Tensor)) else ()

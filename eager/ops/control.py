@@ -64,6 +64,10 @@ def takes_functions(functions: str, data: str, instead: str, operands: bool = Tr
 
         @functools.wraps(function)
         def operation(*args: Any, **kwargs: Any) -> Any:
+            if context.tracing is not None and on_symbols(bound := signature.bind(*args, **kwargs)):
+                bound.apply_defaults()
+                places = [list(bound.arguments).index(parameter) for parameter in functions.split()]
+                return context.tracing.control(name, function, bound.args, places)
             if not context.symbolic_call and on_symbols(signature.bind(*args, **kwargs)):
                 return symbolic.call(replay, trace, args, kwargs)
             return function(*args, **kwargs)

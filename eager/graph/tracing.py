@@ -131,7 +131,7 @@ def _refuse_unmade(listener: Trace, inputs: Sequence[AbstractTensor], results: S
     for value in results:
         if isinstance(value, AbstractTensor) and id(value) not in made:
             raise TraceError(
-                f"{name}: the result {describe(value)} depends on an unknown size or comes from outside of the function."
+                f"{name}: the result {describe(value)} depends on an unknown size or comes from outside of it."
             )
 
 

@@ -7,7 +7,7 @@ where the measurement makes no sense every answer is no, which means a copy.
 
 from __future__ import annotations
 
-import sys
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ class _Owner:
 
 def _references(owner: Any, attribute: str) -> int:
     """What the interpreter counts for the object in an attribute, the same way at every call."""
-    return sys.getrefcount(getattr(owner, attribute))
+    return getrefcount(getattr(owner, attribute))
 
 
 def _calibrate() -> int | None:
@@ -53,6 +53,28 @@ def is_sole_owner(owner: Any, attribute: str, others: int = 0) -> bool:
     (False, True)
     """
     return _ALONE is not None and _references(owner, attribute) == _ALONE + others
+
+
+def is_updatable(variable: Any) -> bool:
+    """Whether a Variable is the only one to see its Tensor, and that to see its array, which nobody else holds now."""
+    value = variable._value
+    return _ALONE is not None and getrefcount(value) == _SEEN and getrefcount(value._array) == _ALONE
+
+
+class _Variable:
+    __slots__ = ("_array", "_value")
+
+
+def _calibrate_updatable() -> int:
+    """What the interpreter counts in `is_updatable` for a Tensor that only its Variable holds."""
+    variable, tensor = _Variable(), _Variable()
+    tensor._array, variable._value = None, tensor
+    del tensor
+    value = variable._value
+    return getrefcount(value)
+
+
+_SEEN = _calibrate_updatable()
 
 
 def may_write(owner: Any, attribute: str) -> bool:

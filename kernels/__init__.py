@@ -7,6 +7,7 @@ composition, which means the same. llvmlite loads, and code is made, when the fi
 
 from __future__ import annotations
 
+import functools
 import importlib
 import math
 import os
@@ -28,6 +29,12 @@ MOST_LAUNCHES = 4096  # kept; each takes less than a kilobyte
 _launches: dict[tuple[Any, ...], Any] = {}
 _products: dict[tuple[tuple[int, ...], ...], tuple[tuple[int, ...], Any] | None] = {}
 _ready: dict[str, Callable[..., Array] | None] = {}
+
+
+@functools.cache
+def module(name: str) -> Any:
+    """A module of this folder, which loads llvmlite."""
+    return importlib.import_module(f".{name}", __name__)
 
 
 def elementwise(name: str, x: Any) -> Array | None:
@@ -100,7 +107,7 @@ def launch(name: str, *key: Any) -> Any:
     made: Any = None
     try:
         _check_host()
-        made = importlib.import_module(f".{name}", __name__).launch(*key)
+        made = module(name).launch(*key)
     except NotImplementedError:
         pass  # this driver has none for such a key
     except Exception as error:  # whatever a compiler may say, the composition means the same
@@ -119,7 +126,7 @@ def supported(name: str, dtype: str) -> bool:
     if key not in _supported:
         try:
             _check_host()
-            _supported[key] = importlib.import_module(".lanes", __name__).supports(name, dtype)
+            _supported[key] = module("lanes").supports(name, dtype)
         except Exception as error:
             failures["loops"] = f"{type(error).__name__}: {error}"
             _supported[key] = False
@@ -131,23 +138,16 @@ _supported: dict[tuple[str, str], bool] = {}
 
 def executor() -> tuple[int, Any]:
     """The pool's address, and the native loop `execute(pool, table, count)` over launches."""
-    module = importlib.import_module(".launches", __name__)
-    return importlib.import_module(".pool", __name__).pool().address, module.execute()
-
-
-def address_of(array: Array) -> int:
-    """The address of an array's first element."""
-    address: int = importlib.import_module(".launches", __name__).address_of(array)
-    return address
+    return module("pool").pool().address, module("launches").execute()
 
 
 def _check_host() -> None:
     """Raises what keeps this machine from having kernels."""
     if os.name != "posix":
         raise NotImplementedError("the thread pool is made of POSIX threads")
-    if not importlib.import_module(".emitter", __name__).host().lanes:
+    if not module("emitter").host().lanes:
         raise NotImplementedError("no kernels are made for this CPU")
-    importlib.import_module(".pool", __name__).pool()
+    module("pool").pool()
 
 
 def _make(name: str, make: Callable[[str], Callable[..., Array]]) -> Callable[..., Array] | None:
@@ -162,7 +162,7 @@ def _make(name: str, make: Callable[[str], Callable[..., Array]]) -> Callable[..
 
 
 def _elementwise_kernel(name: str) -> Callable[..., Array]:
-    kernel = getattr(importlib.import_module(".activations", __name__), name)
+    kernel = getattr(module("activations"), name)
     kernel.code("f")
     made: Callable[..., Array] = kernel
     return made

@@ -10,6 +10,7 @@ is, if only its own update still reads it and nothing runs after that could rais
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ import numpy as np
 
 from .. import kernels
 from ..context import context
-from ..ownership import is_sole_owner, may_write
+from ..ownership import is_updatable
 from ..tensor import AbstractTensor, Tensor, wrap
 from . import views
 from .fusion import Fused, fuse
@@ -80,10 +81,26 @@ class Plan:
         self.places = np.array([place for place, _, _ in patches], np.int64)
         self.of = np.array([source for _, source, _ in patches], np.int64)
         self.offsets = np.array([offset for _, _, offset in patches], np.int64)
-        self.addresses = np.zeros(len(self.sources), np.int64)
+        self.addresses = [0] * len(self.sources)
         self.outputs = [self._taker(fused.view(x)) for x in graph.outputs]
-        self.updates = [(variable, self._taker(fused.view(x))) for variable, x in graph.updates]
-        self._find_in_place(graph, fused)
+        inplace = self._find_in_place(graph, fused)
+        updates = [(variable, self._taker(fused.view(x))) for variable, x in graph.updates]
+        self.updates = [(variable, taker) for variable, taker in updates if id(variable) not in inplace]
+        self.in_place = [
+            (variable, *inplace[id(variable)], taker, variable.shape, variable.dtype)
+            for variable, taker in updates
+            if id(variable) in inplace
+        ]
+        written = {place for _, place in inplace.values()}
+        self.fresh = [(place, x) for place, x in enumerate(self.results, first) if place not in written]
+        start = len(graph.inputs)
+        self.read = [(start + place, variable) for place, (variable, _) in enumerate(graph.variables)]
+        self.first = first
+        self.nothing: list[Any] = [None] * len(self.sources)
+        self.arrays = list(self.nothing)
+        self.seen: list[Any] = [_nobody] * len(self.sources)
+        self.writable = [False] * len(self.sources)
+        self.address_of = kernels.module("launches").address_of if self.table.size else _no_address
         self.native = bool(self.tasks) and all(isinstance(segment, tuple) for segment in self.segments)
         self.fused = fused
 
@@ -105,9 +122,9 @@ class Plan:
             return view.base, view.shape
         return self.sources[id(view.base)], view.shape
 
-    def _find_in_place(self, graph: Graph, fused: Fused) -> None:
+    def _find_in_place(self, graph: Graph, fused: Fused) -> dict[int, tuple[int, int]]:
         """The Variables that may be updated where they are: pairs of sources, by Variable."""
-        self.in_place: dict[int, tuple[int, int]] = {}
+        in_place: dict[int, tuple[int, int]] = {}
         fallible = [i for i, task in enumerate(self.tasks) if task.launch is None or task.launch.fault is not None]
         last = max(fallible, default=-1)  # that may raise
         reads: dict[int, list[int]] = {}
@@ -128,44 +145,56 @@ class Plan:
             before = [n for n in reads.get(id(value), []) if n > maker]
             alike = all(v.is_whole for v in self.tasks[maker].inputs if v.base is value)
             if alone and not before and alike:
-                self.in_place[id(variable)] = (self.sources[id(value)], self.sources[id(new.base)])
+                in_place[id(variable)] = (self.sources[id(value)], self.sources[id(new.base)])
+        return in_place
 
     # --- running
 
     def run(self, inputs: Sequence[Array]) -> list[Tensor]:
         """The outputs for inputs, C-contiguous arrays of the graph's sizes; Variables get their new values."""
-        graph, addresses = self.graph, self.addresses
-        arrays: list[Any] = [*inputs]
-        for variable, _ in graph.variables:
-            arrays.append(variable._value._array)
-        arrays += [None] * len(self.results)
-        stay = set()
-        for variable, _ in graph.updates:
-            pair = self.in_place.get(id(variable))
-            if pair is None or not is_sole_owner(variable, "_value"):
-                continue
-            arrays[pair[0]] = None
-            if may_write(variable._value, "_array"):
-                arrays[pair[1]] = variable._value._array
-                stay.add(id(variable))
-            arrays[pair[0]] = variable._value._array
-        first = len(arrays) - len(self.results)
-        for place, base in enumerate(self.results, first):
-            if arrays[place] is None:
-                arrays[place] = np.empty(views.shape_of(base), base.dtype)
-        if len(self.places):
-            addresses[:] = [kernels.address_of(array) for array in arrays]
-            self.blocks[self.places] = addresses[self.of] + self.offsets
+        addresses, arrays, address_of = self.addresses, self.arrays, self.address_of
+        for place, array in enumerate(inputs):
+            arrays[place] = array
+            addresses[place] = address_of(array)
+        for place, variable in self.read:
+            value = variable._value
+            if self.seen[place]() is not value:
+                array = arrays[place] = value._array
+                self.seen[place] = weakref.ref(value)
+                self.writable[place] = array.flags.owndata and array.flags.writeable
+                addresses[place] = address_of(array)
+            elif arrays[place] is None:
+                arrays[place] = value._array
+        for place, base in self.fresh:
+            array = arrays[place] = np.empty(views.shape_of(base), base.dtype)
+            addresses[place] = address_of(array)
+        new = self.updates
+        value = array = None  # which would count as references
+        if self.in_place:
+            new = [*new]
+            for variable, old, place, taker, shape, dtype in self.in_place:
+                arrays[old] = None
+                if self.writable[old] and is_updatable(variable):
+                    arrays[place] = arrays[old] = variable._value._array
+                    addresses[place] = addresses[old]
+                    continue
+                arrays[old] = variable._value._array
+                arrays[place] = np.empty(shape, dtype)
+                addresses[place] = address_of(arrays[place])
+                new.append((variable, taker))
+        if self.places.size:
+            self.blocks[self.places] = np.array(addresses, np.int64)[self.of] + self.offsets
         pool, execute = kernels.executor() if self.table.size else (0, _nothing)
         for segment in self.segments:
             if isinstance(segment, tuple):
                 execute(pool, self.table.ctypes.data + 16 * segment[0], segment[1])
             else:
                 self._call(segment, arrays)
-        new = [(variable, self._take(taker, arrays)) for variable, taker in self.updates if id(variable) not in stay]
+        values = [(variable, self._take(taker, arrays)) for variable, taker in new]
         outputs = [self._take(taker, arrays) for taker in self.outputs]
-        for variable, tensor in new:
+        for variable, tensor in values:
             variable._value = tensor
+        arrays[:] = self.nothing
         return outputs
 
     def _take(self, taker: Any, arrays: list[Any]) -> Tensor:
@@ -173,7 +202,7 @@ class Plan:
         if isinstance(source, Tensor):
             return wrap(np.array(source._array))
         array = arrays[source]
-        if source < len(arrays) - len(self.results):
+        if source < self.first:
             array = array.copy()  # an input, or what a Variable was
         return wrap(array if array.shape == shape else array.reshape(shape))
 
@@ -208,7 +237,10 @@ class Plan:
 
 
 def _nothing(*_: Any) -> None:
-    """Runs no launches."""
+    """Runs no launches, or is no Tensor that was seen."""
+
+
+_nobody = _no_address = _nothing
 
 
 def _strided(whole: Array, view: View) -> Array:

@@ -197,7 +197,7 @@ class _Fusion:
         total = int(np.prod(shape, dtype=np.int64))
         candidates = self.candidates(node)
         if total == 1:
-            candidates += [step for step in reversed(self.steps) if step.kind == "flat" and step.total == 1]
+            candidates += [step for step in reversed(self.steps) if step.kind in ("flat", "rows") and step.rows == 1]
         for step in candidates:
             role = self.role(step, node, shape, total)
             if role and self.may_join(step, node) and self.refines(step, node, role):
@@ -227,7 +227,7 @@ class _Fusion:
         way = pattern(shape, broadcast(view, shape))
         if made is None:
             return role == "f" or way in (((step.rows, 1),), ((step.rows, 0),), ())
-        if view.offset or view.size not in (1, views.size_of(view.base)):
+        if view.offset:
             return False
         if step.kind == "columns" and id(view.base) in self.reduced(step):
             return False

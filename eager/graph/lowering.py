@@ -147,7 +147,8 @@ class _Loop:
             rows = step.rows
         kind = "columns" if step.kind == "columns" else "rows"
         ops, stores = self.placed(inner)
-        spec = (kind, len(outer), tuple(ops), tuple(inner), stores, kind == "rows" and width <= kernels.LONGEST_KEPT)
+        keeps = step.kind == "rows" and width <= kernels.LONGEST_KEPT
+        spec = (kind, len(outer), tuple(ops), tuple(inner), stores, keeps)
         launch = kernels.launch(
             "loops", spec, step.outer if kind == "columns" else 1, rows, width, tuple(outer), tuple(along),
             tuple(self.parameters), step.total,

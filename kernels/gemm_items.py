@@ -73,8 +73,9 @@ def emit_finish(module: Any, activation: Callable[[Vector], Vector] | None) -> N
         to = emit.at(c, build.mul(m, emit.field(p, N)))
         source = emit.at(tile, build.mul(m, emit.integer(width)))
         for n, mask, old, shift in parts:
-            place = emit.at(to, emit.integer(n))
-            total = build.fadd(emit.load(place, old), emit.load(emit.at(source, emit.integer(n))))
+            place, made = emit.at(to, emit.integer(n)), emit.at(source, emit.integer(n))
+            before = build.select(more, place, made)  # not C, where it would wait for the row before to be stored
+            total = build.fadd(emit.load(before, old), emit.load(made))
             value = emit.variable(emit.vector, build.fadd(total, shift))
             if activation is not None:
                 with build.if_then(last):

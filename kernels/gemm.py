@@ -40,7 +40,7 @@ def module(kind: str, activation: str | None) -> Any:
     """The code of products of a kind: "tiles", or C's one "row" by rows of B, or by "dot" products with its columns."""
     made = emitter.new_module(f"gemm_{kind}_{activation}")
     items.emit_finish(made, ACTIVATIONS[activation])
-    items.emit_item(made, kind)
+    items.emit_item(made, kind, activation is not None)
     _emit_task(made)
     _emit_kernel(made, "product", 3)
     _emit_kernel(made, "biased", 4)

@@ -29,12 +29,13 @@ LOW = 4  # rows of the tiles that take what is left below the last high one
 COPY_ROW = DEEPEST + 16  # the distance of rows in the copy of A
 
 
-def emit_item(module: Any, kind: str) -> None:
+def emit_item(module: Any, kind: str, activated: bool) -> None:
     """item(p, memory, c, a, b, row, last_row, column, last_column): computes a block of C, by `finish`.
 
     Args:
       module: where to.
       kind: "tiles"; or, where C has one row, "row" if rows of B lie in one piece each, "dot" if columns of B and A do.
+      activated: whether `finish` applies an activation.
     """
     if kind == "tiles":
         height = emitter.host().tile[0]
@@ -42,7 +43,9 @@ def emit_item(module: Any, kind: str) -> None:
             _emit_micro(module, rows, vectors, exact=rows == height)
         _emit_copy(module)
         _emit_pack(module)
-    {"tiles": _emit_tiles, "row": _emit_row, "dot": _emit_dot}[kind](module)
+        _emit_tiles(module, activated)
+    else:
+        {"row": _emit_row, "dot": _emit_dot}[kind](module)
 
 
 def emit_finish(module: Any, activation: Callable[[Vector], Vector] | None) -> None:
@@ -86,14 +89,14 @@ def emit_finish(module: Any, activation: Callable[[Vector], Vector] | None) -> N
 
 
 def _emit_micro(module: Any, height: int, vectors: int, exact: bool) -> None:
-    """micro(tile, a, a_row, a_step, b, b_row, depth, rows): the products of `height` rows of A and some columns of B.
+    """micro(to, to_row, a, a_row, a_step, b, b_row, depth, rows): the products of some rows of A and columns of B.
 
-    Unless `exact` there may be fewer rows; the last one then stands in for those that lack.
+    Unless `exact` there may be fewer rows than `height`; the last one then stands in for those that lack.
     """
-    arguments = [POINTER, POINTER, I64, I64, POINTER, I64, I64, I64]
+    arguments = [POINTER, I64, POINTER, I64, I64, POINTER, I64, I64, I64]
     emit = Emitter(module, f"micro_{height}_{vectors}", arguments, internal=True)
     build, lanes = emit.build, emit.lanes
-    tile, a, a_row, a_step, b, b_row, depth, rows = emit.args
+    to, to_row, a, a_row, a_step, b, b_row, depth, rows = emit.args
     sums = [[emit.variable(emit.vector, emit.floats(0.0)) for _ in range(vectors)] for _ in range(height)]
     left, right = emit.variable(POINTER, a), emit.variable(POINTER, b)
     row_numbers = [emit.integer(m) for m in range(height)]
@@ -111,8 +114,8 @@ def _emit_micro(module: Any, height: int, vectors: int, exact: bool) -> None:
         build.store(emit.at(there, b_row), right)
     for m, row in enumerate(sums):
         for n, total in enumerate(row):
-            place = emit.at(tile, emit.integer(m * emitter.host().tile[1] + n * lanes))
-            emit.store(build.load(total, typ=emit.vector), place)
+            place = build.add(build.mul(emit.integer(m), to_row), emit.integer(n * lanes))
+            emit.store(build.load(total, typ=emit.vector), emit.at(to, place))
     emit.finish()
 
 
@@ -204,18 +207,21 @@ def _transposed(emit: Emitter, lines: list[Any]) -> list[Any]:
     return lines
 
 
-def _emit_tiles(module: Any) -> None:
+def _emit_tiles(module: Any, activated: bool) -> None:
     """item: by tiles."""
     emit, (p, memory, c, a, b, first_row, last_row, first, last) = _new_item(module)
     build, lanes, zero = emit.build, emit.lanes, emit.integer(0)
     height, width = emitter.host().tile
-    k_all, a_row, a_step, b_row, b_column = (emit.field(p, i) for i in (K, A_ROW, A_COLUMN, B_ROW, B_COLUMN))
+    n_all, k_all, a_row, a_step, b_row, b_column = (emit.field(p, i) for i in (N, K, A_ROW, A_COLUMN, B_ROW, B_COLUMN))
     copied, packed = (build.icmp_signed("!=", emit.field(p, i), zero) for i in (COPY, PACK))
     tile = memory
     copy = emit.at(memory, emit.integer(height * width))
     panels = emit.at(copy, emit.integer(height * COPY_ROW))
     calls = module.globals
 
+    finished = build.or_(
+        emitter.ir.Constant(I1, int(activated)), build.icmp_signed("!=", emit.field(p, BIAS), emit.integer(0))
+    )
     tail = build.add(first, build.and_(build.sub(last, first), emit.integer(-width)))
     start = build.select(packed, first, tail)  # of the packed columns
 
@@ -227,6 +233,8 @@ def _emit_tiles(module: Any) -> None:
         depth = emit.minimum(build.sub(k_all, k), emit.field(p, DEPTH))
         more = build.icmp_signed("!=", k, zero)
         ends = build.icmp_signed("==", build.add(k, depth), k_all)
+        # Sums that nothing is to be done to go from the registers to C.
+        untouched = build.not_(build.or_(more, build.and_(ends, finished)))
         a_here, b_here = emit.at(a, build.mul(k, a_step)), emit.at(b, build.mul(k, b_row))
 
         def panel(j: Any, depth: Any = depth) -> Any:
@@ -250,7 +258,11 @@ def _emit_tiles(module: Any) -> None:
                 columns, due = columns_at(j)
                 right = build.select(due, panel(j), emit.at(b_here, j))
                 distance = build.select(due, emit.integer(width), b_row)
-                operands = [tile, source, row, a_step, right, distance, depth, rows]
+                there = emit.at(c, build.add(build.mul(i, n_all), j))
+                plain = build.and_(build.icmp_signed("==", columns, emit.integer(width)), untouched)
+                plain = build.and_(plain, build.or_(high, build.icmp_signed("==", rows, emit.integer(LOW))))
+                to, to_row = build.select(plain, there, tile), build.select(plain, n_all, emit.integer(width))
+                operands = [to, to_row, source, row, a_step, right, distance, depth, rows]
                 with build.if_else(high) as (whole, low):
                     with whole:
                         narrow = build.icmp_signed("<=", columns, emit.integer(lanes))
@@ -261,8 +273,8 @@ def _emit_tiles(module: Any) -> None:
                                 build.call(calls[f"micro_{height}_2"], operands)
                     with low:
                         build.call(calls[f"micro_{LOW}_2"], operands)
-                there = emit.at(c, build.add(build.mul(i, emit.field(p, N)), j))
-                build.call(calls["finish"], [p, there, tile, rows, columns, j, more, ends])
+                with build.if_then(build.not_(plain)):
+                    build.call(calls["finish"], [p, there, tile, rows, columns, j, more, ends])
             build.store(build.add(i, rows), place)
     emit.finish()
 

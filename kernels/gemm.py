@@ -15,7 +15,7 @@ from typing import Any
 
 from . import emitter, expressions
 from . import gemm_items as items
-from .cache import compiled
+from .cache import emitted
 from .emitter import I64, POINTER, Emitter
 from .expressions import Vector
 from .launches import Launch
@@ -49,7 +49,7 @@ def module(kind: str, activation: str | None) -> Any:
 
 @functools.cache
 def _code(kind: str, activation: str | None) -> tuple[int, int]:
-    product, biased = compiled(module(kind, activation), ("product", "biased"))
+    product, biased = emitted(module, (kind, activation), ("product", "biased"))
     return product, biased
 
 

@@ -11,11 +11,13 @@ import functools
 import importlib
 import math
 import os
+import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+STARTED = time.time()  # before the rest of this package is read
 Array = np.ndarray[Any, Any]
 _FLOAT32 = np.dtype(np.float32)
 # Elements from which a kernel is worth its call, and a process's first one its compilation.

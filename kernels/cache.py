@@ -1,25 +1,30 @@
 """Machine code kept on disk, so that a kernel is compiled once per machine.
 
 The cache is code that this process will run, so its directory must belong to this user alone (mode 0700), or it is not
-used. An entry is named by the hash of its key, the IR and all that the code depends on beside it (CPU, features, LLVM),
-and holds a digest of the code and that key; what does not fit is no entry, and is compiled and written again. Entries
-are written aside and renamed: readers see a whole one or none. No failure of a disk ever reaches a caller.
+used. An entry is named by the hash of its key: all that the code depends on. That is the CPU, its features, LLVM, and
+the IR; or in place of the IR, which takes longer to write than the code takes to load, all the sources that could have
+written it, and what they were told. An entry holds a digest of the code and that key; what does not fit is no entry,
+and is compiled and written again. Entries are written aside and renamed: readers see a whole one or none. No failure of
+a disk ever reaches a caller.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import stat
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import emitter
+from . import STARTED, emitter
 
 MAGIC = b"eagerly kernel 1\n"
+SOURCES = Path(__file__).parent
+CLOCK = 0.1  # seconds that a file system's clock may be late
 
 
 def folder() -> Path:
@@ -34,15 +39,57 @@ def folder() -> Path:
 
 def compiled(module: Any, names: Sequence[str]) -> list[int]:
     """The addresses of a module's functions, from the cache or made now."""
-    key = f"{emitter.host().key}\n{module}".encode()
+    return _compiled(f"{module}", lambda: module, names)
+
+
+def emitted(module: Callable[..., Any], told: tuple[Any, ...], names: Sequence[str]) -> list[int]:
+    """The addresses of the functions of `module(*told)`, which is not called if the cache has its code.
+
+    Args:
+      module: a function of this package, which emits the same whenever it is told the same.
+      told: numbers, strings, None, and tuples of them.
+      names: the functions.
+    """
+    written_by = _sources()
+    if written_by is None:
+        return compiled(module(*told), names)
+    return _compiled(f"{written_by}\n{module.__module__}.{module.__qualname__}{told!r}", lambda: module(*told), names)
+
+
+def _compiled(written: str, module: Callable[[], Any], names: Sequence[str]) -> list[int]:
+    key = f"{emitter.host().key}\n{written}".encode()
     place = _trusted_folder()
     code = None if place is None else read(place, key)
     if code is not None:
         return emitter.load(code, names)
-    code = emitter.machine_code(module)
+    code = emitter.machine_code(module())
     if place is not None:
         write(place, key, code)
     return emitter.load(code, names)
+
+
+def _sources() -> str | None:
+    """A digest of this package's source, and the target; None if it may not be the one that this process runs.
+
+    Times of change cannot be set back. One after this package was imported says that the files differ from what is
+    loaded, or that what is not loaded yet will differ from the digest.
+    """
+    try:
+        files = sorted(SOURCES.glob("*.py"))
+        digest = _digest_of(tuple(files))
+        latest = max(path.stat().st_ctime for path in files)
+    except (OSError, ValueError):  # none there: the package runs from an archive
+        return None
+    return None if latest > STARTED - CLOCK else f"{digest}\n{emitter.host()}"
+
+
+@functools.cache
+def _digest_of(files: tuple[Path, ...]) -> str:
+    """Of the files' contents, and the times of modification by which Python knows whether it has compiled them."""
+    whole = hashlib.sha256(emitter.llvmlite_version.encode())
+    for path in files:
+        whole.update(f"\n{path.name} {path.stat().st_mtime_ns}\n".encode() + path.read_bytes())
+    return whole.hexdigest()
 
 
 def _trusted_folder() -> Path | None:

@@ -1,40 +1,30 @@
 """The float32 matrix product C = activation(A · B + bias), of any sizes and strides, alone or in batches.
 
-C is cut into items, blocks that one thread computes whole, so threads meet only at the end. In an item a register-tiled
-micro-kernel (14×32 accumulators on AVX-512, 6×16 on AVX2) reads A where it is or from a copy of a few rows, and B from
-packed panels that stay in the second cache, a block of K at a time (Goto & van de Geijn 2008, "Anatomy of
-high-performance matrix multiplication"). Items and blocks of K depend on sizes alone, and an element of C is one sum
-over k in order per block: the bits are the same for any number of threads.
+C is cut into items, blocks that one thread computes whole (`gemm_items.py`), so threads meet only at the end: each
+takes the next item that nobody has. Items and blocks of K depend on sizes alone: the bits are the same for any number
+of threads.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from . import emitter, expressions
-from .cache import compiled
-from .emitter import F32, I1, I32, I64, POINTER, Emitter
+from . import gemm_items as items
+from .cache import emitted
+from .emitter import I64, POINTER, Emitter
 from .expressions import Vector
 from .launches import Launch
 from .pool import RUN, pool
 
-DIMS = 3  # of a batch, after those are one that may be
-# The block behind the operands' addresses. The kernel puts these there again, in fixed places, and counts items.
-(
-    SCRATCH, C, A, B, BIAS, NEXT, ITEMS, LANES, LANE_SIZE, M, N, K, A_ROW, A_COLUMN, B_ROW, B_COLUMN,
-    BATCH, BATCH_ITEM, ROWS, COLUMNS, DEPTH, COPY, PACK, TURNED, SIZES,
-) = range(25)  # fmt: skip
-A_STRIDES, B_STRIDES = SIZES + DIMS, SIZES + 2 * DIMS
-DEEPEST = 320  # of K in a block: a tile's rows of A stay in the first cache, eight panels of B in the second
 WIDEST = 256  # columns of an item
 TALLEST = 560  # rows of an item
-LOW = 4  # rows of the tiles that take what is left below the last high one
-COPY_ROW = DEEPEST + 16  # the distance of rows in the copy of A
+FAR = 1024  # from this distance in elements on, rows lie in pages of their own and in each other's way in the caches
+TALL = 256  # rows of an item for which B is packed even if its rows are near to each other
 ITEM = 1 << 18  # multiplications that an item should have at least, some 5 µs
 
 ACTIVATIONS: dict[str | None, Callable[[Vector], Vector] | None] = {
@@ -46,345 +36,39 @@ ACTIVATIONS: dict[str | None, Callable[[Vector], Vector] | None] = {
 }
 
 
-def _emit_micro(module: Any, height: int, vectors: int, exact: bool) -> None:
-    """micro(tile, a, a_row, a_step, b, b_row, depth, rows): the products of `height` rows of A and some columns of B.
-
-    Unless `exact` there may be fewer rows; the last one then stands in for those that lack.
-    """
-    arguments = [POINTER, POINTER, I64, I64, POINTER, I64, I64, I64]
-    emit = Emitter(module, f"micro_{height}_{vectors}", arguments, internal=True)
-    build, lanes = emit.build, emit.lanes
-    tile, a, a_row, a_step, b, b_row, depth, rows = emit.args
-    sums = [[emit.variable(emit.vector, emit.floats(0.0)) for _ in range(vectors)] for _ in range(height)]
-    left, right = emit.variable(POINTER, a), emit.variable(POINTER, b)
-    row_numbers = [emit.integer(m) for m in range(height)]
-    if not exact:
-        row_numbers = [emit.minimum(m, build.sub(rows, emit.integer(1))) for m in row_numbers]
-    starts = [build.mul(m, a_row) for m in row_numbers]
-    with emit.loop(emit.integer(0), depth):
-        here, there = build.load(left, typ=POINTER), build.load(right, typ=POINTER)
-        columns = [emit.load(emit.at(there, emit.integer(n * lanes))) for n in range(vectors)]
-        for start, row in zip(starts, sums, strict=True):
-            value = emit.broadcast(build.load(emit.at(here, start), typ=F32))
-            for column, total in zip(columns, row, strict=True):
-                build.store(emit.fma(value, column, build.load(total, typ=emit.vector)), total)
-        build.store(emit.at(here, a_step), left)
-        build.store(emit.at(there, b_row), right)
-    for m, row in enumerate(sums):
-        for n, total in enumerate(row):
-            place = emit.at(tile, emit.integer(m * emitter.host().tile[1] + n * lanes))
-            emit.store(build.load(total, typ=emit.vector), place)
-    emit.finish()
+def module(kind: str, activation: str | None) -> Any:
+    """The code of products of a kind: "tiles", or C's one "row" by rows of B, or by "dot" products with its columns."""
+    made = emitter.new_module(f"gemm_{kind}_{activation}")
+    items.emit_finish(made, ACTIVATIONS[activation])
+    items.emit_item(made, kind, activation is not None)
+    _emit_task(made)
+    _emit_kernel(made, "product", 3)
+    _emit_kernel(made, "biased", 4)
+    return made
 
 
-def _emit_finish(module: Any, activation: Callable[[Vector], Vector] | None) -> None:
-    """finish(p, c, tile, rows, columns, first, more, last): a tile added to C if `more`; bias and activation if `last`.
-
-    `first` is the number of its first column.
-    """
-    arguments = [POINTER, POINTER, POINTER, I64, I64, I64, I1, I1]
-    emit = Emitter(module, "finish", arguments, internal=True)
-    build, lanes, width = emit.build, emit.lanes, emitter.host().tile[1]
-    p, c, tile, rows, columns, first, more, last = emit.args
-    bias = emit.field(p, BIAS, POINTER)
-    one, zero = build.icmp_signed("!=", emit.field(p, TURNED), emit.integer(0)), emit.integer(0)
-    biased = build.and_(last, build.icmp_signed("!=", emit.field(p, BIAS), zero))
-    # Lanes out of a mask cost nothing where there is memory, and a lot at the address 0.
-    bias = build.select(biased, emit.at(bias, build.select(one, zero, first)), tile)
-    all_same = emit.broadcast(
-        build.extract_element(emit.load(bias, build.and_(emit.tail(emit.integer(1)), emit.broadcast(biased))), I32(0))
-    )
-    each = build.and_(biased, build.not_(one))
-    parts = []
-    for n in range(0, width, lanes):
-        mask = emit.tail(build.sub(columns, emit.integer(n)))
-        old, added = (build.and_(mask, emit.broadcast(flag)) for flag in (more, each))
-        shift = emit.load(emit.at(bias, emit.integer(n)), added)
-        parts.append((n, mask, old, build.select(one, all_same, shift)))
-    with emit.loop(emit.integer(0), rows) as m:
-        to = emit.at(c, build.mul(m, emit.field(p, N)))
-        source = emit.at(tile, build.mul(m, emit.integer(width)))
-        for n, mask, old, shift in parts:
-            place = emit.at(to, emit.integer(n))
-            total = build.fadd(emit.load(place, old), emit.load(emit.at(source, emit.integer(n))))
-            value = emit.variable(emit.vector, build.fadd(total, shift))
-            if activation is not None:
-                with build.if_then(last):
-                    whole = Vector(emit, build.load(value, typ=emit.vector))
-                    build.store(activation(whole).value, value)
-            emit.store(build.load(value, typ=emit.vector), place, mask)
-    emit.finish()
-
-
-def _emit_copy(module: Any) -> None:
-    """copy(to, from, row, step, rows, depth): a few rows of A, of which one of the strides is 1, close together.
-
-    to[r · COPY_ROW + k] where k goes along the row, to[k · lanes + r] where r does.
-    """
-    emit = Emitter(module, "copy", [POINTER, POINTER, I64, I64, I64, I64], internal=True)
-    build, zero = emit.build, emit.integer(0)
-    to, source, row, step, rows, depth = emit.args
-    with build.if_else(build.icmp_signed("==", step, emit.integer(1))) as (along, across):
-        with along:
-            with emit.loop(zero, rows) as r, emit.loop(zero, depth, emit.lanes) as k:
-                value = emit.load(emit.at(source, build.add(build.mul(r, row), k)), emit.tail(build.sub(depth, k)))
-                emit.store(value, emit.at(to, build.add(build.mul(r, emit.integer(COPY_ROW)), k)))
-        with across:
-            mask = emit.tail(rows)
-            with emit.loop(zero, depth) as k:
-                value = emit.load(emit.at(source, build.mul(k, step)), mask)
-                emit.store(value, emit.at(to, build.mul(k, emit.integer(emit.lanes))))
-    emit.finish()
-
-
-def _emit_pack(module: Any) -> None:
-    """pack(to, from, row, column, depth, columns): panels of B, each as wide as a tile, the last one filled up with 0.
-
-    to[n0 · depth + k · width + n] = from[k · row + (n0 + n) · column]
-    """
-    emit = Emitter(module, "pack", [POINTER, POINTER, I64, I64, I64, I64], internal=True)
-    build, zero, one, width = emit.build, emit.integer(0), emit.integer(1), emitter.host().tile[1]
-    to, source, row, column, depth, columns = emit.args
-    whole = build.and_(columns, emit.integer(-width))
-    starts = range(0, width, emit.lanes)
-
-    def copy(first: Any, k: Any, masks: Sequence[Any]) -> None:
-        here = emit.at(source, build.add(build.mul(k, row), first))
-        there = emit.at(to, build.add(build.mul(first, depth), build.mul(k, emit.integer(width))))
-        for n, mask in zip(starts, masks, strict=True):
-            emit.store(emit.load(emit.at(here, emit.integer(n)), mask), emit.at(there, emit.integer(n)))
-
-    def one_by_one(k: Any, n: Any) -> None:
-        value = build.load(emit.at(source, build.add(build.mul(k, row), build.mul(n, column))), typ=F32)
-        build.store(value, emit.at(to, place(k, n)))
-
-    def place(k: Any, n: Any) -> Any:
-        inside = build.and_(n, emit.integer(width - 1))
-        return build.add(build.add(build.mul(build.sub(n, inside), depth), build.mul(k, emit.integer(width))), inside)
-
-    four = emitter.ir.VectorType(F32, 4)
-    with build.if_else(build.icmp_signed("==", column, one)) as (adjacent, apart):
-        with adjacent:
-            with emit.loop(zero, depth) as k, emit.loop(zero, whole, width) as first:
-                copy(first, k, [None] * len(starts))
-            with build.if_then(build.icmp_signed("<", whole, columns)):
-                masks = [emit.tail(build.sub(build.sub(columns, whole), emit.integer(n))) for n in starts]
-                with emit.loop(zero, depth) as k:
-                    copy(whole, k, masks)
-        with apart:
-            with emit.loop(
-                build.mul(whole, depth),
-                build.mul(build.and_(build.add(columns, emit.integer(width - 1)), emit.integer(-width)), depth),
-                emit.lanes,
-            ) as at:
-                emit.store(emit.floats(0.0), emit.at(to, at))
-            contiguous = build.icmp_signed("==", row, one)
-            squares, deep = (
-                build.select(contiguous, build.and_(extent, emit.integer(-4)), zero) for extent in (columns, depth)
-            )
-            with emit.loop(zero, squares, 4) as n, emit.loop(zero, deep, 4) as k:
-                lines = [
-                    build.load(
-                        emit.at(source, build.add(k, build.mul(build.add(n, emit.integer(i)), column))),
-                        typ=four,
-                        align=4,
-                    )
-                    for i in range(4)
-                ]
-                for i, line in enumerate(_transposed(emit, lines)):
-                    build.store(line, emit.at(to, place(build.add(k, emit.integer(i)), n)), align=4)
-            with emit.loop(zero, squares) as n, emit.loop(deep, depth) as k:
-                one_by_one(k, n)
-            with emit.loop(squares, columns) as n, emit.loop(zero, depth) as k:
-                one_by_one(k, n)
-    emit.finish()
-
-
-def _transposed(emit: Emitter, lines: list[Any]) -> list[Any]:
-    """The 4×4 matrix of four vectors, transposed in two rounds that each interleave vectors two apart."""
-    kind = emitter.ir.VectorType(I32, 4)
-    for _ in range(2):
-        pairs = [(lines[i], lines[i + 2], order) for i in (0, 1) for order in ((0, 4, 1, 5), (2, 6, 3, 7))]
-        lines = [
-            emit.build.shuffle_vector(
-                a, b, emitter.ir.Constant(kind, [emitter.ir.Constant(I32, lane) for lane in order])
-            )
-            for a, b, order in pairs
-        ]
-    return lines
-
-
-def _emit_tiles(module: Any) -> None:
-    """item(p, memory, c, a, b, row, last_row, column, last_column): a block of C, by tiles."""
-    emit, (p, memory, c, a, b, first_row, last_row, first, last) = _new_item(module)
-    build, lanes, zero = emit.build, emit.lanes, emit.integer(0)
-    height, width = emitter.host().tile
-    k_all, a_row, a_step, b_row, b_column = (emit.field(p, i) for i in (K, A_ROW, A_COLUMN, B_ROW, B_COLUMN))
-    copied, packed = (build.icmp_signed("!=", emit.field(p, i), zero) for i in (COPY, PACK))
-    along = build.icmp_signed("==", a_step, emit.integer(1))
-    tile = memory
-    copy = emit.at(memory, emit.integer(height * width))
-    panels = emit.at(copy, emit.integer(_copy_size()))
-    calls = module.globals
-
-    tail = build.add(first, build.and_(build.sub(last, first), emit.integer(-width)))
-    start = build.select(packed, first, tail)  # of the packed columns
-
-    def columns_at(j: Any) -> tuple[Any, Any]:
-        """How many columns the tile at j has, and whether its panel is packed."""
-        return emit.minimum(build.sub(last, j), emit.integer(width)), build.icmp_signed(">=", j, start)
-
-    with emit.loop(zero, k_all, emit.field(p, DEPTH)) as k:
-        depth = emit.minimum(build.sub(k_all, k), emit.field(p, DEPTH))
-        more = build.icmp_signed("!=", k, zero)
-        ends = build.icmp_signed("==", build.add(k, depth), k_all)
-        a_here, b_here = emit.at(a, build.mul(k, a_step)), emit.at(b, build.mul(k, b_row))
-
-        def panel(j: Any, depth: Any = depth) -> Any:
-            return emit.at(panels, build.mul(build.sub(j, first), depth))
-
-        with build.if_then(build.icmp_signed("<", start, last)):
-            source = emit.at(b_here, build.mul(start, b_column))
-            build.call(calls["pack"], [panel(start), source, b_row, b_column, depth, build.sub(last, start)])
-        place = emit.variable(I64, first_row)
-        with _while(emit, lambda: build.icmp_signed("<", build.load(place, typ=I64), last_row)):
-            i = build.load(place, typ=I64)
-            left = build.sub(last_row, i)
-            high = build.icmp_signed(">=", left, emit.integer(height))
-            rows = build.select(high, emit.integer(height), emit.minimum(left, emit.integer(LOW)))
-            source = emit.at(a_here, build.mul(i, a_row))
-            with build.if_then(copied):
-                build.call(calls["copy"], [copy, source, a_row, a_step, rows, depth])
-            source = build.select(copied, copy, source)
-            row = build.select(copied, build.select(along, emit.integer(COPY_ROW), emit.integer(1)), a_row)
-            step = build.select(copied, build.select(along, emit.integer(1), emit.integer(lanes)), a_step)
-            with emit.loop(first, last, width) as j:
-                columns, due = columns_at(j)
-                right = build.select(due, panel(j), emit.at(b_here, j))
-                distance = build.select(due, emit.integer(width), b_row)
-                operands = [tile, source, row, step, right, distance, depth, rows]
-                with build.if_else(high) as (whole, low):
-                    with whole:
-                        narrow = build.icmp_signed("<=", columns, emit.integer(lanes))
-                        with build.if_else(narrow) as (half, full):
-                            with half:
-                                build.call(calls[f"micro_{height}_1"], operands)
-                            with full:
-                                build.call(calls[f"micro_{height}_2"], operands)
-                    with low:
-                        build.call(calls[f"micro_{LOW}_2"], operands)
-                there = emit.at(c, build.add(build.mul(i, emit.field(p, N)), j))
-                build.call(calls["finish"], [p, there, tile, rows, columns, j, more, ends])
-            build.store(build.add(i, rows), place)
-    emit.finish()
-
-
-def _emit_row(module: Any) -> None:
-    """item(…): columns of C's only row, from rows of B that lie in one piece each and are read where they are."""
-    emit, (p, tile, c, a, b, _, _, first, last) = _new_item(module)
-    build, lanes, width, yes = emit.build, emit.lanes, emitter.host().tile[1], emitter.ir.Constant(I1, 1)
-    step, row = emit.field(p, A_COLUMN), emit.field(p, B_ROW)
-    starts = range(0, 2 * width, lanes)
-    with emit.loop(first, last, 2 * width) as j:
-        columns = build.sub(last, j)
-        masks = [emit.tail(build.sub(columns, emit.integer(n))) for n in starts]
-        sums = [emit.variable(emit.vector, emit.floats(0.0)) for _ in starts]
-        left, right = emit.variable(POINTER, a), emit.variable(POINTER, emit.at(b, j))
-        with emit.loop(emit.integer(0), emit.field(p, K)):
-            here, there = build.load(left, typ=POINTER), build.load(right, typ=POINTER)
-            value = emit.broadcast(build.load(here, typ=F32))
-            for n, mask, total in zip(starts, masks, sums, strict=True):
-                line = emit.load(emit.at(there, emit.integer(n)), mask)
-                build.store(emit.fma(value, line, build.load(total, typ=emit.vector)), total)
-            build.store(emit.at(here, step), left)
-            build.store(emit.at(there, row), right)
-        for n, total in zip(starts, sums, strict=True):
-            emit.store(build.load(total, typ=emit.vector), emit.at(tile, emit.integer(n)))
-        for n in (0, width):
-            rest = build.sub(columns, emit.integer(n))
-            with build.if_then(build.icmp_signed(">", rest, emit.integer(0))):
-                at = build.add(j, emit.integer(n))
-                operands = [p, emit.at(c, at), emit.at(tile, emit.integer(n)), emit.integer(1), rest, at]
-                build.call(module.globals["finish"], [*operands, emitter.ir.Constant(I1, 0), yes])
-    emit.finish()
-
-
-def _emit_dot(module: Any) -> None:
-    """item(…): columns of C's only row, from columns of B and a row of A that lie in one piece each."""
-    emit, (p, tile, c, a, b, _, _, first, last) = _new_item(module)
-    build, lanes, width, zero = emit.build, emit.lanes, emitter.host().tile[1], emit.integer(0)
-    k_all, column = emit.field(p, K), emit.field(p, B_COLUMN)
-    whole = build.and_(k_all, emit.integer(-lanes))
-    with emit.loop(first, last, width) as j:
-        columns = emit.minimum(build.sub(last, j), emit.integer(width))
-        with emit.loop(zero, columns, LOW) as n:
-            numbers = [
-                emit.minimum(build.add(n, emit.integer(i)), build.sub(columns, emit.integer(1))) for i in range(LOW)
-            ]
-            lines = [emit.at(b, build.mul(build.add(j, number), column)) for number in numbers]
-            sums = [emit.variable(emit.vector, emit.floats(0.0)) for _ in lines]
-
-            def add(k: Any, mask: Any) -> None:
-                value = emit.load(emit.at(a, k), mask)
-                for line, total in zip(lines, sums, strict=True):
-                    factor = emit.load(emit.at(line, k), mask)
-                    build.store(emit.fma(value, factor, build.load(total, typ=emit.vector)), total)
-
-            with emit.loop(zero, whole, lanes) as k:
-                add(k, None)
-            with build.if_then(build.icmp_signed("<", whole, k_all)):
-                add(whole, emit.tail(build.sub(k_all, whole)))
-            for number, total in zip(numbers, sums, strict=True):
-                vector = build.load(total, typ=emit.vector)
-                distance = lanes // 2
-                while distance:  # the sum of all lanes, in lane 0
-                    moved = [(lane + distance) % lanes for lane in range(lanes)]
-                    vector, distance = build.fadd(vector, emit.shuffle(vector, vector, moved)), distance // 2
-                build.store(build.extract_element(vector, I32(0)), emit.at(tile, number))
-        flags = [emitter.ir.Constant(I1, flag) for flag in (0, 1)]
-        build.call(module.globals["finish"], [p, emit.at(c, j), tile, emit.integer(1), columns, j, *flags])
-    emit.finish()
-
-
-@contextlib.contextmanager
-def _while(emit: Emitter, condition: Callable[[], Any]) -> Iterator[None]:
-    """A loop for as long as the condition, emitted by the function, holds."""
-    build = emit.build
-    head, body, end = (build.append_basic_block(name) for name in ("while", "do", "done"))
-    build.branch(head)
-    build.position_at_end(head)
-    build.cbranch(condition(), body, end)
-    build.position_at_end(body)
-    yield
-    build.branch(head)
-    build.position_at_end(end)
-
-
-def _new_item(module: Any) -> tuple[Emitter, Any]:
-    emit = Emitter(module, "item", [POINTER] * 5 + [I64] * 4, aliases=True, internal=True)
-    return emit, emit.args
-
-
-def _copy_size() -> int:
-    """Floats that a copy of a tile's rows of A takes."""
-    height, lanes = emitter.host().tile[0], emitter.host().lanes
-    return max(height * COPY_ROW, DEEPEST * lanes)
+@functools.cache
+def _code(kind: str, activation: str | None) -> tuple[int, int]:
+    product, biased = emitted(module, (kind, activation), ("product", "biased"))
+    return product, biased
 
 
 def _emit_task(module: Any) -> None:
     """task(p, lane): computes items, each the next that nobody has, until none is left."""
     emit = Emitter(module, "task", [POINTER, I64], aliases=True)
     build, (p, lane), one, zero = emit.build, emit.args, emit.integer(1), emit.integer(0)
-    memory = emit.at(emit.field(p, SCRATCH, POINTER), build.mul(lane, emit.field(p, LANE_SIZE)))
-    m, n, rows, columns, batch, group = (emit.field(p, i) for i in (M, N, ROWS, COLUMNS, BATCH, BATCH_ITEM))
+    memory = emit.at(emit.field(p, items.SCRATCH, POINTER), build.mul(lane, emit.field(p, items.LANE_SIZE)))
+    m, n, rows, columns, batch, group = (
+        emit.field(p, i) for i in (items.M, items.N, items.ROWS, items.COLUMNS, items.BATCH, items.BATCH_ITEM)
+    )
     across, down = _up(emit, n, columns), _up(emit, m, rows)
     number = emit.variable(I64)
 
     def another() -> Any:
-        build.store(build.atomic_rmw("add", emit.at(p, emit.integer(NEXT), I64), one, "monotonic"), number)
-        return build.icmp_signed("<", build.load(number, typ=I64), emit.field(p, ITEMS))
+        build.store(build.atomic_rmw("add", emit.at(p, emit.integer(items.NEXT), I64), one, "monotonic"), number)
+        return build.icmp_signed("<", build.load(number, typ=I64), emit.field(p, items.ITEMS))
 
-    with _while(emit, another):
+    with items.repeated(emit, another):
         item = build.load(number, typ=I64)
         column = build.mul(build.srem(item, across), columns)
         rest = build.sdiv(item, across)
@@ -392,21 +76,16 @@ def _emit_task(module: Any) -> None:
         start = build.mul(build.sdiv(rest, down), group)
         last_row, last_column = emit.minimum(build.add(row, rows), m), emit.minimum(build.add(column, columns), n)
         with emit.loop(start, emit.minimum(build.add(start, group), batch)) as index:
-            c = emit.at(emit.field(p, C, POINTER), build.mul(index, build.mul(m, n)))
+            c = emit.at(emit.field(p, items.C, POINTER), build.mul(index, build.mul(m, n)))
             a_start, b_start, left = zero, zero, index
-            for dim in reversed(range(DIMS)):
-                size = emit.field(p, SIZES + dim)
+            for dim in reversed(range(items.DIMS)):
+                size = emit.field(p, items.SIZES + dim)
                 at, left = build.srem(left, size), build.sdiv(left, size)
-                a_start = build.add(a_start, build.mul(at, emit.field(p, A_STRIDES + dim)))
-                b_start = build.add(b_start, build.mul(at, emit.field(p, B_STRIDES + dim)))
-            a, b = emit.at(emit.field(p, A, POINTER), a_start), emit.at(emit.field(p, B, POINTER), b_start)
+                a_start = build.add(a_start, build.mul(at, emit.field(p, items.A_STRIDES + dim)))
+                b_start = build.add(b_start, build.mul(at, emit.field(p, items.B_STRIDES + dim)))
+            a, b = emit.at(emit.field(p, items.A, POINTER), a_start), emit.at(emit.field(p, items.B, POINTER), b_start)
             build.call(module.globals["item"], [p, memory, c, a, b, row, last_row, column, last_column])
     emit.finish()
-
-
-def _up(emit: Emitter, a: Any, by: Any) -> Any:
-    """a / by, rounded up."""
-    return emit.build.sdiv(emit.build.add(a, emit.build.sub(by, emit.integer(1))), by)
 
 
 def _emit_kernel(module: Any, name: str, operands: int) -> None:
@@ -416,58 +95,38 @@ def _emit_kernel(module: Any, name: str, operands: int) -> None:
     p = emit.at(block, emit.integer(operands), I64)
     zero = emit.integer(0)
     c, a, b, bias = [emit.field(block, i) for i in range(operands)] + [zero] * (4 - operands)
-    turned = build.icmp_signed("!=", emit.field(p, TURNED), zero)
+    turned = build.icmp_signed("!=", emit.field(p, items.TURNED), zero)
     values = c, build.select(turned, b, a), build.select(turned, a, b), bias, zero
-    for index, value in zip((C, A, B, BIAS, NEXT), values, strict=True):
+    for index, value in zip((items.C, items.A, items.B, items.BIAS, items.NEXT), values, strict=True):
         build.store(value, emit.at(p, emit.integer(index), I64))
     task = build.ptrtoint(module.globals["task"], I64)
-    emit.call_address(emit.field(state, RUN), emitter.VOID, state, task, p, emit.field(p, LANES))
+    emit.call_address(emit.field(state, RUN), emitter.VOID, state, task, p, emit.field(p, items.LANES))
     emit.finish()
 
 
-def module(kind: str, activation: str | None) -> Any:
-    """The code of products of a kind: "tiles", or C's one "row" by rows of B, or by "dot" products with its columns."""
-    made = emitter.new_module(f"gemm_{kind}_{activation}")
-    _emit_finish(made, ACTIVATIONS[activation])
-    if kind == "tiles":
-        height = emitter.host().tile[0]
-        for rows, vectors in ((height, 2), (height, 1), (LOW, 2)):
-            _emit_micro(made, rows, vectors, exact=rows == height)
-        _emit_copy(made)
-        _emit_pack(made)
-    {"tiles": _emit_tiles, "row": _emit_row, "dot": _emit_dot}[kind](made)
-    _emit_task(made)
-    _emit_kernel(made, "product", 3)
-    _emit_kernel(made, "biased", 4)
-    return made
-
-
-@functools.cache
-def _code(kind: str, activation: str | None) -> tuple[int, int]:
-    product, biased = compiled(module(kind, activation), ("product", "biased"))
-    return product, biased
+def _up(emit: Emitter, a: Any, by: Any) -> Any:
+    """a / by, rounded up."""
+    return emit.build.sdiv(emit.build.add(a, emit.build.sub(by, emit.integer(1))), by)
 
 
 def _cut(m: int, n: int, k: int, batch: int) -> tuple[int, int, int]:
     """Rows, columns and products of an item."""
     height, width = emitter.host().tile
-    rows, columns = min(m, TALLEST // height * height), min(n, WIDEST)
-    whole = m * n * k
-    wanted = min(64, whole * batch // ITEM)
-    if whole < ITEM:
-        return rows, columns, max(1, min(batch, ITEM // whole))
-
-    def items() -> int:
-        return batch * -(-m // rows) * -(-n // columns)
-
-    while items() < wanted:
-        if columns >= 2 * width and (columns >= rows or rows < 4 * height):
-            columns = -(-columns // 2 // width) * width
-        elif rows >= 4 * height:
-            rows = -(-rows // 2 // height) * height
-        else:
-            break
-    return rows, columns, 1
+    work = m * n * k
+    if work < ITEM:
+        return m, -(-n // width) * width, max(1, min(batch, ITEM // work))
+    down, across = -(-m // TALLEST), -(-n // WIDEST)
+    # Items as many as many threads may want, but of a size in which packing costs little; few threads want some too.
+    for most, least_rows, least_columns in ((64, 20 * height, 4 * width), (8, 2 * height, width)):
+        wanted = min(most, work * batch // ITEM)
+        while batch * down * across < wanted:
+            if n >= 2 * across * least_columns:
+                across *= 2
+            elif m >= 2 * down * least_rows:
+                down *= 2
+            else:
+                break
+    return -(-m // (down * height)) * height, -(-n // (across * width)) * width, 1
 
 
 def launch(
@@ -510,7 +169,7 @@ def launch(
         a_strides = (x if m == 1 else a_strides[0], a_strides[1])
         m *= size
     products = math.prod(size for size, _, _ in merged)
-    if len(merged) > DIMS or m * n * k * products == 0:
+    if len(merged) > items.DIMS or m * n * k * products == 0:
         return None
     turned = int(n == 1)
     if n == 1:  # the column as the row of the product of the transposed operands
@@ -522,19 +181,19 @@ def launch(
     elif m == 1 and (n == 1 or b_strides[1] == 1):
         kind = "row"
     rows, columns, group = _cut(m, n, k, products)
-    items = -(-m // rows) * -(-n // columns) * -(-products // group)
-    lanes = min(pool().threads, items)
+    count = -(-m // rows) * -(-n // columns) * -(-products // group)
+    lanes = min(pool().threads, count)
     height, width = emitter.host().tile
-    depth = -(-k // -(-k // DEEPEST))
+    depth = -(-k // -(-k // items.DEEPEST))
     floats = height * width
     if kind == "tiles":
-        floats += _copy_size() + depth * -(-columns // width) * width
+        floats += height * items.COPY_ROW + depth * -(-columns // width) * width
     size = -(-floats // 16) * 16
-    copy = int(1 in a_strides and columns > 2 * width)
-    pack = int(b_strides[1] != 1 or rows > 2 * height)
-    dims = [(1, 0, 0)] * (DIMS - len(merged)) + merged
+    copy = int(a_strides[1] == 1 and a_strides[0] >= FAR)
+    pack = int(b_strides[1] != 1 or b_strides[0] >= FAR or min(m, rows) >= TALL)
+    dims = [(1, 0, 0)] * (items.DIMS - len(merged)) + merged
     words = (
-        0, 0, 0, 0, 0, items, lanes, size, m, n, k, *a_strides, *b_strides, products, group, rows, columns, depth,
+        0, 0, 0, 0, 0, count, lanes, size, m, n, k, *a_strides, *b_strides, products, group, rows, columns, depth,
         copy, pack, turned, *itertools.chain(*zip(*dims, strict=True)),
     )  # fmt: skip
     return Launch(_code(kind, activation)[int(bias)], 3 + bias, words, 4 * size * lanes)

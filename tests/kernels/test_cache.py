@@ -1,8 +1,10 @@
 """The object cache believes only whole entries in a folder of the user's own, and no disk makes a kernel fail."""
 
+import dataclasses
 import os
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -107,6 +109,91 @@ def test_full_disk_is_done_without(place, compilations, monkeypatch, step):
     else:
         monkeypatch.setattr(cache.os, "replace", full)
     assert works() and not list(place.iterdir())
+
+
+@pytest.fixture
+def sources(tmp_path, monkeypatch):
+    """A package's source, older than the process."""
+    folder = tmp_path / "package"
+    folder.mkdir()
+    (folder / "one.py").write_text("x = 1")
+    monkeypatch.setattr(cache, "SOURCES", folder)
+    monkeypatch.setattr(cache, "STARTED", time.time() + 1000)
+    cache._digest_of.cache_clear()
+    yield folder
+    cache._digest_of.cache_clear()
+
+
+CALLS = []
+
+
+@pytest.fixture
+def written():
+    """What `scaled` is called with."""
+    CALLS.clear()
+    return CALLS
+
+
+def scaled(factor, name="x"):
+    CALLS.append((factor, name))
+    return Kernel(lambda x: x * factor).module("f")
+
+
+def another_process():
+    cache._digest_of.cache_clear()
+
+
+def test_what_the_same_sources_wrote_is_not_written_again(place, sources, compilations, written):
+    for _ in range(2):
+        cache.emitted(scaled, (2.0,), ("kernel",))
+        cache.emitted(scaled, (2.0, "y"), ("kernel",))
+        another_process()
+    assert written == [(2.0, "x"), (2.0, "y")] and len(compilations) == 2
+
+
+def test_any_change_of_a_source_writes_again(place, sources, written):
+    def calls():
+        another_process()
+        cache.emitted(scaled, (2.0,), ("kernel",))
+        return len(written)
+
+    one = sources / "one.py"
+    before = one.stat()
+    assert calls() == calls() == 1
+    one.write_text("x = 2")
+    assert calls() == 2
+    os.utime(one, ns=(before.st_atime_ns, before.st_mtime_ns))  # the same time and size, other content
+    assert calls() == calls() == 3
+    one.write_text("x = 1")
+    assert calls() == 4  # what Python's own cache takes for unchanged may be another source's code: the time counts
+    (sources / "two.py").write_text("")
+    assert calls() == calls() == 5
+    (sources / "two.py").rename(sources / "three.py")
+    assert calls() == 6
+
+
+def test_target_and_function_tell_entries_apart(place, sources, written, monkeypatch):
+    def other(factor):
+        return scaled(factor)
+
+    cache.emitted(scaled, (2.0,), ("kernel",))
+    cache.emitted(other, (2.0,), ("kernel",))
+    target = dataclasses.replace(emitter.host(), tile=(6, 16))
+    monkeypatch.setattr(emitter, "host", lambda: target)
+    cache.emitted(scaled, (2.0,), ("kernel",))
+    assert len(written) == 3
+
+
+@pytest.mark.parametrize("change", ["touched", "gone"])
+def test_sources_that_this_process_may_not_run_are_no_key(place, sources, compilations, written, change, monkeypatch):
+    if change == "gone":
+        (sources / "one.py").unlink()
+    else:
+        monkeypatch.setattr(cache, "STARTED", time.time() - 1000)
+    for _ in range(2):
+        cache.emitted(scaled, (2.0,), ("kernel",))
+    assert len(written) == 2 and len(compilations) == 1  # the IR is the key
+    assert cache.compiled(scaled(2.0), ("kernel",)) and len(compilations) == 1
 
 
 PROCESS = """

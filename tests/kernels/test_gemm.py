@@ -72,7 +72,7 @@ def check(a, b, bias=None, activation=None):
         exact, scale = ACTIVATIONS[activation](exact), 1.2 * scale + 4  # the steepest slope, and the function's own
     assert y.dtype == np.float32 and y.shape == exact.shape
     # Higham 2002, eq. 3.13, with the n of a block's sums, which follow one another.
-    assert (np.abs(y - exact) <= scale * (min(a.shape[-1], gemm.DEEPEST) + 8) * 2.0**-24).all()
+    assert (np.abs(y - exact) <= scale * (min(a.shape[-1], gemm.items.DEEPEST) + 8) * 2.0**-24).all()
 
 
 def test_every_tail(target):

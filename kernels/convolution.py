@@ -98,7 +98,7 @@ def _emit_micro(module: Any, height: int, vectors: int) -> None:
     places = [emit.at(y, build.mul(pixel, emit.minimum(emit.integer(m), last))) for m in range(height)]
     for place in places:  # on its way while the sums are made
         for n in range(vectors):
-            emit.prefetch(emit.at(place, emit.integer(n * lanes)))
+            emit.prefetch(emit.at(place, emit.integer(n * lanes)), write=True)
     biased = build.icmp_signed("!=", build.ptrtoint(bias, I64), emit.integer(0))
     bias = build.select(biased, bias, panel)  # a load that nothing may touch takes long if there is no such memory
     none = emitter.ir.Constant(masks[0].type, [emitter.ir.Constant(emitter.I1, 0)] * lanes)

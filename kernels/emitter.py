@@ -178,10 +178,6 @@ class Emitter:
         """A vector of one float32 in all lanes."""
         return ir.Constant(self.vector, [ir.Constant(F32, value)] * self.lanes)
 
-    def integers(self, value: int) -> Any:
-        """A vector of one int32 in all lanes."""
-        return ir.Constant(ir.VectorType(I32, self.lanes), [ir.Constant(I32, value)] * self.lanes)
-
     @contextlib.contextmanager
     def loop(self, start: Any, stop: Any, step: Any = 1) -> Iterator[Any]:
         """`for (i = start; i < stop; i += step)`; gives i."""
@@ -211,9 +207,9 @@ class Emitter:
         """A value from a block of parameters, 8 bytes each."""
         return self.build.load(self.at(pointer, self.integer(index), I64), typ=kind)
 
-    def prefetch(self, pointer: Any) -> None:
-        """Has memory brought to the first cache; it may lie outside of any array."""
-        flags = (ir.Constant(I32, flag) for flag in (0, 3, 1))  # to read, to keep, data
+    def prefetch(self, pointer: Any, write: bool = False) -> None:
+        """Asks for a cache line that will be read, or written; it may lie outside of any array."""
+        flags = (ir.Constant(I32, flag) for flag in (int(write), 3, 1))  # 3: kept near; 1: data, not instructions
         self.call("llvm.prefetch.p0", VOID, pointer, *flags)
 
     def call_address(self, address: Any, result: Any, *args: Any) -> Any:
@@ -227,11 +223,6 @@ class Emitter:
         if function is None:
             function = ir.Function(self.module, ir.FunctionType(result, [arg.type for arg in args]), name)
         return self.build.call(function, args)
-
-    def prefetch(self, pointer: Any) -> None:
-        """Asks for the cache line that will be written."""
-        write, near, data = (ir.Constant(I32, value) for value in (1, 3, 1))
-        self.call("llvm.prefetch.p0", VOID, pointer, write, near, data)
 
     def fma(self, a: Any, b: Any, c: Any) -> Any:
         """a · b + c of vectors, rounded once."""

@@ -57,15 +57,19 @@ def _lstm_gradient(given: list[Any], inputs: list[Any], backwards: bool = False)
     return *tape.gradient(outputs, (z, h0, c0, bias), given, unconnected_gradients="zero"), before
 
 
-def _gru_gradient(given: list[Any], inputs: list[Any], backwards: bool = False) -> tuple[Any, ...]:
+def _gru_gradient(
+    given: list[Any], inputs: list[Any], backwards: bool = False, reset_after: bool = True
+) -> tuple[Any, ...]:
     z, h0, kernel, bias, *masks = inputs
     mask = masks[0] if masks else None
-    inner = wrap(np.zeros(dims(z), z.dtype))
+    inner = [wrap(np.zeros(dims(z), z.dtype))] if reset_after else []
+    sources = [z, h0, bias, *inner]
     with GradientTape() as tape:
-        tape.watch([z, h0, bias, inner])
-        *outputs, before = unrolled.gru(z, h0, kernel, bias, mask, backwards, inner=inner)
-    *found, of_inner = tape.gradient(outputs, (z, h0, bias, inner), given, unconnected_gradients="zero")
-    return *found, before, of_inner
+        tape.watch(sources)
+        y, h, *others = unrolled.gru(z, h0, kernel, bias, mask, backwards, reset_after, *inner)
+    dz, dh0, dbias, *of_inner = tape.gradient([y, h], sources, given, unconnected_gradients="zero")
+    before, *gated = others
+    return dz, dh0, dbias, before, *of_inner, *gated
 
 
 stands_for(recurrences.lstm_steps_gradient, 3, 3, _lstm_gradient)

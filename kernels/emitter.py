@@ -179,10 +179,6 @@ class Emitter:
         """A vector of one float32 in all lanes."""
         return ir.Constant(self.vector, [ir.Constant(F32, value)] * self.lanes)
 
-    def integers(self, value: int) -> Any:
-        """A vector of one int32 in all lanes."""
-        return ir.Constant(ir.VectorType(I32, self.lanes), [ir.Constant(I32, value)] * self.lanes)
-
     @contextlib.contextmanager
     def loop(self, start: Any, stop: Any, step: Any = 1) -> Iterator[Any]:
         """`for (i = start; i < stop; i += step)`; gives i."""
@@ -213,8 +209,8 @@ class Emitter:
         return self.build.load(self.at(pointer, self.integer(index), I64), typ=kind)
 
     def prefetch(self, pointer: Any, write: bool = False) -> None:
-        """Has memory brought to the first cache, to be read or written; it may lie outside of any array."""
-        flags = (ir.Constant(I32, flag) for flag in (int(write), 3, 1))  # how, to keep, data
+        """Asks for a cache line that will be read, or written; it may lie outside of any array."""
+        flags = (ir.Constant(I32, flag) for flag in (int(write), 3, 1))  # 3: kept near; 1: data, not instructions
         self.call("llvm.prefetch.p0", VOID, pointer, *flags)
 
     def call_address(self, address: Any, result: Any, *args: Any) -> Any:

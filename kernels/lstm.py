@@ -13,9 +13,9 @@ from typing import Any
 from . import emitter, recurrent
 from .cache import compiled
 from .emitter import F32, I64, POINTER, Emitter
-from .expressions import Vector
+from .expressions import Vector, sigmoid, tanh
 from .launches import Launch, emit_kernel
-from .recurrent import COLLECTED, Block, Slab, each_vector, heights, place, rounded_up, sigmoid, tanh, tasks_of
+from .recurrent import COLLECTED, Block, Slab, each_vector, heights, place, rounded_up, tasks_of
 
 # The operands, outputs first; a mask, if there is one, comes last.
 FORWARD = ("y", "last_h", "last_c", "gates", "cells", "z", "h0", "c0", "weights", "bias")

@@ -12,35 +12,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from . import emitter
-from .activations import sigmoid as _sigmoid
 from .emitter import F32, I8, I64, POINTER, Emitter
-from .expressions import Vector, absolute, fma, minimum, polynomial, with_sign
 
 WORDS = ("batch", "steps", "units", "backwards")  # what follows the addresses in a block
 COLLECTED = 64  # units in a task that collects sums
-# (e^r - 1 - r) / r², fitted on |r| <= ln(2) / 2 for the least error of the whole.
-_EXPM1 = (0.00138131354, 0.00836941972, 0.041668456, 0.166665152, 0.49999994)
-_ROUNDING = 12582912.0  # 1.5 · 2²³: a float32 near it is an integer, which its low bits hold
-
-
-def sigmoid(x: Vector) -> Vector:
-    """1 / (1 + exp(-x)), within 3 ulps in both tails."""
-    return _sigmoid.function(x)
-
-
-def tanh(x: Vector) -> Vector:
-    """|m| / (m + 2) with the sign of x, where m = exp(-2|x|) - 1 without loss near 0; within 3 ulps."""
-    emit, build = x.emit, x.emit.build
-    double = minimum(absolute(x), 10.0) * -2.0  # from 9.02 on the nearest float32 is 1
-    shifted = fma(double, 1.4426950408889634, _ROUNDING)
-    n = shifted - _ROUNDING
-    r = fma(n, -1.42860677e-06, fma(n, -0.693145752, double))  # ln 2 in two parts
-    small = fma(r * r, polynomial(r, *_EXPM1), r)
-    # The exponent of 2ⁿ is n + 127, and the low bits of `shifted` are n.
-    power = build.shl(build.bitcast(shifted.value, emit.integers(0).type), emit.integers(23))
-    scale = Vector(emit, build.bitcast(build.add(power, emit.integers(127 << 23)), emit.vector))
-    m = fma(scale, small, scale - 1.0)
-    return with_sign(absolute(m) / (m + 2.0), x)
 
 
 def place(emit: Emitter, pointer: Any, *terms: Any, kind: Any = F32) -> Any:

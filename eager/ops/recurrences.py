@@ -32,9 +32,9 @@ def _launch(name: str, gradient: bool, z: Any, h0: Any, mask: tuple[Any, ...], b
     return kernels.launch(name, gradient, batch, steps, units, bool(mask), backwards)
 
 
-def _by_kernel(rule: Callable[..., Any], operands: tuple[Any, ...], launch: Any) -> Any:
+def _by_kernel(rule: Callable[..., Any], operands: tuple[Any, ...], launch: Any, options: dict[str, Any]) -> Any:
     """What the launch makes of the operands."""
-    specs = rule(*map(abstract, operands))
+    specs = rule(*map(abstract, operands), **options)
     outputs = tuple(np.empty(spec.dims, spec.dtype) for spec in specs)
     launch(*outputs, *map(np.ascontiguousarray, operands))
     return outputs
@@ -84,7 +84,7 @@ def lstm_steps(
     if batch * steps * units >= WORTHWHILE:
         launch = _launch("lstm", False, z, h0, mask, backwards)
         if launch is not None:
-            return _by_kernel(_lstm_shapes, operands, launch)
+            return _by_kernel(_lstm_shapes, operands, launch, {})
     y, cells = (np.zeros((batch, steps, units), z.dtype) for _ in range(2))
     gates = np.zeros_like(z)
     h, c = h0.copy(), c0.copy()
@@ -157,7 +157,7 @@ def lstm_steps_gradient(
     if y.size >= WORTHWHILE:
         launch = _launch("lstm", True, z, h0, mask, backwards)
         if launch is not None:
-            return _by_kernel(_lstm_gradient_shapes, operands, launch)
+            return _by_kernel(_lstm_gradient_shapes, operands, launch, {})
     dz, before = np.zeros_like(z), np.zeros_like(y)
     dh, dc = gh.copy(), gc.copy()
     taken, begun = _taken(z, mask, backwards)
@@ -183,11 +183,22 @@ lstm_steps_gradient.defkernel(
 )
 
 
-def _gru_shapes(z: Any, h0: Any, recurrent_kernel: Any, bias: Any, *mask: Any, backwards: bool = False) -> Any:
+def _gru_name(reset_after: bool) -> str:
+    return "gru" if reset_after else "gru_reset_before"
+
+
+def _gru_shapes(
+    z: Any,
+    h0: Any,
+    recurrent_kernel: Any,
+    bias: Any,
+    *mask: Any,
+    backwards: bool = False,
+    reset_after: bool = True,
+) -> Any:
     (batch, steps, _), units = z.dims, h0.dims[1]
-    return tuple(
-        AbstractTensor(shape, z.dtype) for shape in ((batch, steps, units), h0.dims, (batch, steps, 4 * units))
-    )
+    gates = (batch, steps, (4 if reset_after else 3) * units)
+    return tuple(AbstractTensor(shape, z.dtype) for shape in ((batch, steps, units), h0.dims, gates))
 
 
 @primitive(shape=_gru_shapes, outputs=2, residuals=1)
@@ -198,49 +209,82 @@ def gru_steps(
     bias: TensorLike,
     *mask: TensorLike,
     backwards: bool = False,
+    reset_after: bool = True,
 ) -> Any:
-    """Gated recurrent units with reset_after=True: all outputs, the last h, and z, r, n, m of all steps.
+    """Gated recurrent units, `gru_sequence`: all outputs and the last h; and the gates z, r, n of all steps.
 
-    See `gru_sequence`; m is what r multiplies.
+    With reset_after, what r multiplies comes after the gates.
     """
     z, h0, recurrent_kernel, bias = (np.ascontiguousarray(x) for x in (z, h0, recurrent_kernel, bias))
+    options = {"backwards": backwards, "reset_after": reset_after}
     (batch, steps, _), units = z.shape, h0.shape[1]
     if batch * steps * units >= WORTHWHILE:
-        launch = _launch("gru", False, z, h0, mask, backwards)
+        launch = _launch(_gru_name(reset_after), False, z, h0, mask, backwards)
         if launch is not None:
-            return _by_kernel(_gru_shapes, (z, h0, recurrent_kernel, bias, *mask), launch)
-    y, gates = np.zeros((batch, steps, units), z.dtype), np.zeros((batch, steps, 4 * units), z.dtype)
+            return _by_kernel(_gru_shapes, (z, h0, recurrent_kernel, bias, *mask), launch, options)
+    y = np.zeros((batch, steps, units), z.dtype)
+    gates = np.zeros((batch, steps, (4 if reset_after else 3) * units), z.dtype)
     h = h0.copy()
     taken, begun = _taken(z, mask, backwards)
+    first, second = bias if reset_after else (bias, 0)
+    count = 3 if reset_after else 2  # of gates that are a product with h itself
+    gates_kernel = recurrent_kernel[:, : count * units]
     for step, t in enumerate(_order(steps, backwards)):
-        update, reset, new = np.split(z[:, t] + bias[0], 3, axis=1)
-        a, b, m = np.split(h @ recurrent_kernel + bias[1], 3, axis=1)
+        update, reset, new = np.split(z[:, t] + first, 3, axis=1)
+        a, b, *m = np.split(h @ gates_kernel + second, count, axis=1)
         update, reset = _sigmoid(update + a), _sigmoid(reset + b)
-        new = np.tanh(new + reset * m)
+        new = np.tanh(new + (reset * m[0] if reset_after else (reset * h) @ recurrent_kernel[:, 2 * units :]))
         h = np.where(taken[step], update * h + (1 - update) * new, h)
         y[:, step] = np.where(begun[step], h, 0)
-        gates[:, step] = np.where(taken[step], np.concatenate((update, reset, new, m), axis=1), 0)
+        gates[:, step] = np.where(taken[step], np.concatenate((update, reset, new, *m), axis=1), 0)
     return y, h, gates
 
 
 def _gru_back(
-    wanted: Any, g: Any, y: Any, z: Any, h0: Any, recurrent_kernel: Any, bias: Any, *mask: Any, backwards: bool = False
+    wanted: Any,
+    g: Any,
+    y: Any,
+    z: Any,
+    h0: Any,
+    recurrent_kernel: Any,
+    bias: Any,
+    *mask: Any,
+    backwards: bool = False,
+    reset_after: bool = True,
 ) -> Any:
-    inputs = (z, h0, recurrent_kernel, bias, *mask)
-    dz, dh0, dbias, before, inner = gru_steps_gradient(*g, y[0], y[2], *inputs, backwards=backwards)
-    return [dz, dh0, _product(before, inner) if wanted[2] else None, dbias, *(None for _ in mask)]
+    operands = (*g, y[0], y[2], z, h0, recurrent_kernel, bias, *mask)
+    dz, dh0, dbias, before, other = gru_steps_gradient(*operands, backwards=backwards, reset_after=reset_after)
+    weights = None
+    if wanted[2] and reset_after:
+        weights = _product(before, other)
+    elif wanted[2]:
+        place = 2 * dims(h0)[1]
+        weights = arrays.concatenate(_product(before, dz[..., :place]), _product(other, dz[..., place:]), axis=1)
+    return [dz, dh0, weights, dbias, *(None for _ in mask)]
 
 
 gru_steps.defvjp_all(_gru_back)
 gru_steps.defkernel(
-    lambda z, h0, recurrent_kernel, bias, *mask, backwards=False: _launch("gru", False, z, h0, mask, backwards)
+    lambda z, h0, recurrent_kernel, bias, *mask, backwards=False, reset_after=True: _launch(
+        _gru_name(reset_after), False, z, h0, mask, backwards
+    )
 )
 
 
 def _gru_gradient_shapes(
-    gy: Any, gh: Any, y: Any, gates: Any, z: Any, h0: Any, recurrent_kernel: Any, bias: Any, *mask: Any, **params: Any
+    gy: Any,
+    gh: Any,
+    y: Any,
+    gates: Any,
+    z: Any,
+    h0: Any,
+    recurrent_kernel: Any,
+    bias: Any,
+    *mask: Any,
+    backwards: bool = False,
+    reset_after: bool = True,
 ) -> Any:
-    return tuple(AbstractTensor(x.dims, x.dtype) for x in (z, gh, bias, y, z))
+    return tuple(AbstractTensor(x.dims, x.dtype) for x in (z, gh, bias, y, z if reset_after else y))
 
 
 @primitive(shape=_gru_gradient_shapes, outputs=5)
@@ -255,37 +299,48 @@ def gru_steps_gradient(
     bias: TensorLike,
     *mask: TensorLike,
     backwards: bool = False,
+    reset_after: bool = True,
 ) -> Any:
-    """The gradients of `gru_steps` for z, h0 and bias; what each step began with, and the gradient for its product.
+    """The gradients of `gru_steps` for z, h0 and bias; the h that each step began with; and one more, by reset_after.
 
-    The last two, whose product is the recurrent kernel's gradient, stand in the order of z. y and gates are what
-    `gru_steps` gave: its own gradient takes them for functions of the other operands.
+    This is the gradient for the product of that h and the recurrent kernel, or, before the product, r · h. Both stand
+    in the order of z. y and gates are what `gru_steps` gave: its own gradient takes them for functions of the other
+    operands.
     """
     gy, gh, y, gates, z, h0, recurrent_kernel, bias = (
         np.ascontiguousarray(x) for x in (gy, gh, y, gates, z, h0, recurrent_kernel, bias)
     )
+    options = {"backwards": backwards, "reset_after": reset_after}
     if y.size >= WORTHWHILE:
-        launch = _launch("gru", True, z, h0, mask, backwards)
+        launch = _launch(_gru_name(reset_after), True, z, h0, mask, backwards)
         if launch is not None:
             operands = (gy, gh, y, gates, z, h0, recurrent_kernel, bias, *mask)
-            return _by_kernel(_gru_gradient_shapes, operands, launch)
-    dz, inner, before = np.zeros_like(z), np.zeros_like(z), np.zeros_like(y)
+            return _by_kernel(_gru_gradient_shapes, operands, launch, options)
+    dz, before, place = np.zeros_like(z), np.zeros_like(y), 2 * h0.shape[1]
+    other = np.zeros_like(z if reset_after else y)
     dh = gh.copy()
     taken, begun = _taken(z, mask, backwards)
     for step, t in reversed(list(enumerate(_order(z.shape[1], backwards)))):
         d = dh + np.where(begun[step], gy[:, step], 0)
-        update, reset, new, m = np.split(gates[:, step], 4, axis=1)
-        before[:, t] = np.where(begun[step - 1], y[:, step - 1], h0) if step else h0
+        update, reset, new, *m = np.split(gates[:, step], 4 if reset_after else 3, axis=1)
+        before[:, t] = h = np.where(begun[step - 1], y[:, step - 1], h0) if step else h0
         dn = d * (1 - update) * (1 - new * new)
-        first = (d * (before[:, t] - new) * update * (1 - update), dn * m * reset * (1 - reset))
-        dz[:, t] = np.where(taken[step], np.concatenate((*first, dn), axis=1), 0)
-        inner[:, t] = np.where(taken[step], np.concatenate((*first, dn * reset), axis=1), 0)
-        dh = np.where(taken[step], d * update + inner[:, t] @ recurrent_kernel.T, d)
-    return dz, dh, np.stack([np.sum(x, axis=(0, 1)) for x in (dz, inner)]), before, inner
+        of_gated = dn * m[0] if reset_after else (dn @ recurrent_kernel[:, place:].T) * h
+        parts = [d * (h - new) * update * (1 - update), of_gated * reset * (1 - reset), dn]
+        dz[:, t] = np.where(taken[step], np.concatenate(parts, axis=1), 0)
+        if reset_after:
+            other[:, t] = np.where(taken[step], np.concatenate((*parts[:2], dn * reset), axis=1), 0)
+            through = other[:, t] @ recurrent_kernel.T
+        else:
+            other[:, t] = reset * h
+            through = dz[:, t, :place] @ recurrent_kernel[:, :place].T + (dn @ recurrent_kernel[:, place:].T) * reset
+        dh = np.where(taken[step], d * update + through, d)
+    sums = [np.sum(x, axis=(0, 1)) for x in ((dz, other) if reset_after else (dz,))]
+    return dz, dh, np.stack(sums) if reset_after else sums[0], before, other
 
 
 gru_steps_gradient.defkernel(
-    lambda gy, gh, y, gates, z, h0, recurrent_kernel, bias, *mask, backwards=False: _launch(
-        "gru", True, z, h0, mask, backwards
+    lambda gy, gh, y, gates, z, h0, recurrent_kernel, bias, *mask, backwards=False, reset_after=True: _launch(
+        _gru_name(reset_after), True, z, h0, mask, backwards
     )
 )

@@ -107,9 +107,7 @@ def gru_sequence(
     if bias is None:
         bias = creation.zeros((2, 3 * units) if reset_after else (3 * units,), x.dtype)
     operands = (_projected(x, kernel), h0, recurrent_kernel, bias)
-    if reset_after:
-        return _run(recurrences.gru_steps, unrolled.gru, operands, mask, go_backwards)
-    return unrolled.gru(*operands, mask, go_backwards, reset_after=False)[:2]
+    return _run(recurrences.gru_steps, unrolled.gru, operands, mask, go_backwards, reset_after=bool(reset_after))
 
 
 def _projected(x: Any, kernel: Any) -> Any:
@@ -119,13 +117,17 @@ def _projected(x: Any, kernel: Any) -> Any:
     return arrays.reshape(z, newshape=(batch, steps, dims(kernel)[1]))
 
 
-def _run(fused: Any, composed: Any, operands: tuple[Any, ...], mask: Any, go_backwards: bool) -> tuple[Any, ...]:
+def _run(
+    fused: Any, composed: Any, operands: tuple[Any, ...], mask: Any, go_backwards: bool, **options: Any
+) -> tuple[Any, ...]:
     """Outputs and last states, by a primitive for all steps if there is one for the dtype."""
     mask = None if mask is None else cast_like(mask, dtypes.BOOL)
     if operands[0].dtype not in FUSED:
-        return composed(*operands, mask, go_backwards)[:-1]
-    given = operands if mask is None else (*operands, mask)
-    return fused(*given, backwards=bool(go_backwards))[: fused.outputs]
+        results = composed(*operands, mask, go_backwards, **options)
+    else:
+        given = operands if mask is None else (*operands, mask)
+        results = fused(*given, backwards=bool(go_backwards), **options)
+    return tuple(results[: fused.outputs])
 
 
 def _alike(*operands: Any) -> list[Any]:

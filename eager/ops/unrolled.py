@@ -42,7 +42,11 @@ def gru(
     reset_after: bool = True,
     inner: Any = None,
 ) -> tuple[Any, ...]:
-    """What `gru_sequence` says: outputs, h, and before. `inner`, like z, is added to what comes of h."""
+    """What `gru_sequence` says: outputs, h, and before; r · h in the order of z, without reset_after.
+
+    `inner`, like z, is added to what comes of h, with reset_after.
+    """
+    gated: list[Any] = []
     units = dims(h0)[1]
     first, second = (bias[0], bias[1]) if reset_after else (bias, None)
     gates, last = (recurrent_kernel, None) if reset_after else _parted(recurrent_kernel, 2 * units)
@@ -54,11 +58,16 @@ def gru(
         parts = columns(product if second is None else product + second, 3 if reset_after else 2)
         a, b, *m = parts if inner is None else [x + y for x, y in zip(parts, given, strict=True)]
         z, r = sigmoid(z + a), sigmoid(r + b)
-        n = tanh(n + (r * m[0] if reset_after else linear.matmul(r * h, last)))
+        if not reset_after:
+            gated.append(r * h)
+        n = tanh(n + (r * m[0] if reset_after else linear.matmul(gated[-1], last)))
         return (z * h + (1 - z) * n,)
 
     z = z + first
-    return _sequence(z if inner is None else arrays.concatenate(z, inner, axis=2), mask, (h0,), step, backwards)
+    z = z if inner is None else arrays.concatenate(z, inner, axis=2)
+    *results, before = _sequence(z, mask, (h0,), step, backwards)
+    others = [_together(gated[::-1] if backwards else gated, dims(before))] if gated else []
+    return *results, before, *others
 
 
 def _parted(x: Any, place: Any) -> tuple[Any, Any]:

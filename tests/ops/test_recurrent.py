@@ -5,10 +5,10 @@ import re
 import numpy as np
 import pytest
 
-from eagerly import ops
+from eagerly import function, ops
 from eagerly.context import scoped
 from eagerly.dimensions import unknown
-from eagerly.ops import unrolled
+from eagerly.ops import recurrences, unrolled
 from eagerly.tape import GradientTape
 from eagerly.tensor import AbstractTensor, Tensor
 from gradients import check_gradients
@@ -24,6 +24,78 @@ def drawn(gates, steps=4, batch=2, features=3, units=2, biases=()):
     states = [(batch, units)] * (2 if gates == 4 else 1)
     shapes = [(batch, steps, features), *states, (features, width), (units, width), (*biases, width)]
     return [RNG.uniform(-1, 1, shape) for shape in shapes]
+
+
+CALLS = {
+    "lstm": lambda *given, mask=None: ops.lstm(*given, mask, True),
+    "gru": lambda *given, mask=None: ops.gru(*given, mask, True, True),
+    "gru_reset_before": lambda *given, mask=None: ops.gru(*given, mask, False, True),
+}
+
+
+def large(name):
+    """Inputs that a kernel is made for, and a mask."""
+    biases = (2,) if name == "gru" else ()
+    inputs = drawn(4 if name == "lstm" else 3, steps=9, batch=11, features=5, units=12, biases=biases)
+    return inputs, RNG.random((11, 9)) < 0.7
+
+
+def first_and_second_order(call, inputs, dtype):
+    """Outputs, gradients, and the gradients of the gradients' sum of squares."""
+    tensors = [Tensor(x, dtype) for x in inputs]
+    with GradientTape() as outer:
+        outer.watch(tensors)
+        with GradientTape() as tape:
+            tape.watch(tensors)
+            outputs = call(*tensors)
+            loss = sum(ops.sum(y * y) for y in outputs)
+        gradients = tape.gradient(loss, tensors)
+        total = sum(ops.sum(g * g) for g in gradients)
+    return [*outputs, *gradients, *outer.gradient(total, tensors)]
+
+
+@pytest.mark.parametrize("masked", [False, True], ids=["all", "masked"])
+@pytest.mark.parametrize("name", CALLS)
+def test_kernels_mean_what_float64_does_to_second_order(name, masked):
+    inputs, mask = large(name)
+
+    def call(*tensors):
+        return CALLS[name](*tensors, mask=mask if masked else None)
+
+    found, exact = (first_and_second_order(call, inputs, dtype) for dtype in ("float32", "float64"))
+    for y, expected in zip(found, exact, strict=True):
+        scale = np.abs(expected.numpy()).max()
+        np.testing.assert_allclose(y.numpy() / scale, expected.numpy() / scale, rtol=0, atol=3e-5)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_compiled_step_runs_the_same_kernels(name, monkeypatch):
+    inputs, mask = large(name)
+    tensors = [Tensor(x, "float32") for x in inputs]
+
+    def step(*tensors):
+        with GradientTape() as tape:
+            tape.watch(tensors)
+            loss = ops.sum(CALLS[name](*tensors, mask=mask)[0])
+        return [loss, *tape.gradient(loss, tensors)]
+
+    eager, compiled = step(*tensors), function(step)
+    monkeypatch.setattr(recurrences, "_by_kernel", None)  # no step of Python's is left
+    monkeypatch.setattr(recurrences, "_taken", None)
+    for y, expected in zip(compiled(*tensors), eager, strict=True):
+        np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_sequences_are_kernels_work_where_they_are_large_float32_ones(name, monkeypatch):
+    asked = []
+    monkeypatch.setattr(recurrences.kernels, "launch", lambda kernel, *key: asked.append((kernel, key)))
+    inputs, mask = large(name)
+    CALLS[name](*(Tensor(x, "float64") for x in inputs))
+    CALLS[name](*(Tensor(x[:2], "float32") if x.shape[0] == 11 else Tensor(x, "float32") for x in inputs))
+    assert not asked
+    CALLS[name](*(Tensor(x, "float32") for x in inputs), mask=mask)  # NumPy does what there is no launch for
+    assert asked == [(name, (False, 11, 9, 12, True, True))]
 
 
 @pytest.mark.parametrize("backwards", [False, True])

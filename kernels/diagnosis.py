@@ -29,11 +29,10 @@ def facts() -> list[Fact]:
         emitter = importlib.import_module(".emitter", __package__)
     except Exception as error:
         return [Fact("llvm", f"missing, so NumPy does all the work: {type(error).__name__}: {error}", True)]
-    version = ".".join(map(str, emitter.binding.llvm_version_info))
     target = emitter.host()
     return [
-        Fact("llvm", f"{version}, by llvmlite {emitter.llvmlite_version}"),
-        Fact("cpu", f"{emitter.binding.get_host_cpu_name()}, {VECTORS[target.lanes]}", not target.lanes),
+        Fact("llvm", "{}, by llvmlite {}".format(*emitter.versions())),
+        Fact("cpu", f"{target.cpu}, {VECTORS[target.lanes]}", not target.lanes),
         _threads(),
         _kernels(),  # which writes to the cache
         _cache(),

@@ -9,15 +9,21 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import llvmlite
+from llvmlite import __version__ as llvmlite_version
 from llvmlite import binding
 from llvmlite import ir as ir
 
-llvmlite_version: str = llvmlite.__version__
+# A process forks between two uses of LLVM: what another thread had begun would hold LLVM's lock in the child for ever.
+_llvm = threading.RLock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_llvm.acquire, after_in_parent=_llvm.release, after_in_child=_llvm.release)
+
 F32, VOID = ir.FloatType(), ir.VoidType()
 I1, I8, I32, I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
 POINTER = ir.PointerType()
@@ -39,9 +45,12 @@ class Target:
     @property
     def key(self) -> str:
         """All that the machine code depends on beside the IR."""
-        return "\n".join(
-            (binding.get_default_triple(), self.cpu, self.features, ".".join(map(str, binding.llvm_version_info)))
-        )
+        return "\n".join((_triple(), self.cpu, self.features, ".".join(map(str, binding.llvm_version_info))))
+
+
+def versions() -> tuple[str, str]:
+    """LLVM's and llvmlite's."""
+    return ".".join(map(str, binding.llvm_version_info)), llvmlite_version
 
 
 def target_for(cpu: str, features: Any) -> Target:
@@ -58,7 +67,15 @@ def target_for(cpu: str, features: Any) -> Target:
 @functools.cache
 def host() -> Target:
     """This machine's target."""
-    return target_for(binding.get_host_cpu_name(), binding.get_host_cpu_features())
+    with _llvm:
+        return target_for(binding.get_host_cpu_name(), binding.get_host_cpu_features())
+
+
+@functools.cache
+def _triple() -> str:
+    with _llvm:
+        triple: str = binding.get_default_triple()
+        return triple
 
 
 @functools.cache
@@ -84,30 +101,33 @@ def _optimized(module: ir.Module, target: Target) -> Any:
 def machine_code(module: ir.Module, target: Target | None = None) -> bytes:
     """The module as an object file."""
     target = target or host()
-    code: bytes = _machine(target).emit_object(_optimized(module, target))
-    return code
+    with _llvm:
+        code: bytes = _machine(target).emit_object(_optimized(module, target))
+        return code
 
 
 def assembly(module: ir.Module, target: Target | None = None) -> str:
     """The module as text in the CPU's own language."""
     target = target or host()
-    text: str = _machine(target).emit_assembly(_optimized(module, target))
-    return text
+    with _llvm:
+        text: str = _machine(target).emit_assembly(_optimized(module, target))
+        return text
 
 
 def load(code: bytes, names: Sequence[str]) -> list[int]:
     """The addresses of an object file's functions, whose code stays loaded as long as the process lives."""
-    binding.initialize_native_target()
-    binding.initialize_native_asmprinter()
-    native = binding.Target.from_default_triple()
-    engine = binding.create_mcjit_compiler(binding.parse_assembly(""), native.create_target_machine(jit=True))
-    engine.add_object_file(binding.ObjectFileRef.from_data(code))
-    engine.finalize_object()
-    addresses = [engine.get_function_address(name) for name in names]
-    if not all(addresses):
-        raise RuntimeError(f"the object file lacks one of {', '.join(names)}")
-    _engines.append(engine)
-    return addresses
+    with _llvm:
+        binding.initialize_native_target()
+        binding.initialize_native_asmprinter()
+        native = binding.Target.from_default_triple()
+        engine = binding.create_mcjit_compiler(binding.parse_assembly(""), native.create_target_machine(jit=True))
+        engine.add_object_file(binding.ObjectFileRef.from_data(code))
+        engine.finalize_object()
+        addresses = [engine.get_function_address(name) for name in names]
+        if not all(addresses):
+            raise RuntimeError(f"the object file lacks one of {', '.join(names)}")
+        _engines.append(engine)
+        return addresses
 
 
 _engines: list[Any] = []  # an engine frees its code when it dies
@@ -116,7 +136,7 @@ _engines: list[Any] = []  # an engine frees its code when it dies
 def new_module(name: str) -> ir.Module:
     """An empty module for this machine."""
     module = ir.Module(name=name)
-    module.triple = binding.get_default_triple()
+    module.triple = _triple()
     return module
 
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from . import LONGEST_KEPT, SLAB, emitter, lanes
-from .cache import compiled
+from .cache import emitted
 from .emitter import I32, I64, POINTER, Emitter, ir
 from .launches import Launch, emit_kernel
 
@@ -468,8 +468,20 @@ class _Columns(_Loop):
         emit.finish()
 
 
-def module(spec: Spec) -> Any:
-    """The code of a loop."""
+def _plain(spec: Spec) -> tuple[Any, ...]:
+    """A spec as tuples, whose text is the same in every process."""
+    kind, axes, ops, inner, stores, keeps = spec
+    return (kind, axes, tuple(tuple(op) for op in ops), inner, stores, keeps)
+
+
+def _spec(plain: Any) -> Spec:
+    kind, axes, ops, inner, stores, keeps = plain
+    return Spec(kind, axes, tuple(Op(*op) for op in ops), inner, stores, keeps)
+
+
+def module(plain: tuple[Any, ...]) -> Any:
+    """The code of a loop, told by its spec as plain tuples."""
+    spec = _spec(plain)
     made = emitter.new_module(f"loop_{spec.kind}")
     loop: Any = _Rows(spec, made) if spec.kind == "rows" else _Columns(spec, made)
     loop.task()
@@ -483,7 +495,7 @@ def module(spec: Spec) -> Any:
 @functools.cache
 def code(spec: Spec) -> int:
     """The address of a loop's function, compiled."""
-    (address,) = compiled(module(spec), ("kernel",))
+    (address,) = emitted(module, (_plain(spec),), ("kernel",))
     return address
 
 
@@ -509,8 +521,7 @@ def launch(
       parameters: dtype and value of each number that is not in the code.
       size: the elements of a row that ends early, if it is the last; all if None.
     """
-    kind, axes, ops, inner, stores, keeps = spec
-    spec = Spec(kind, axes, tuple(Op(*op) for op in ops), inner, stores, keeps)
+    spec = _spec(spec)
     per_task = max(1, SLAB // max(columns, 1))
     slabs = -(-rows // per_task) if spec.kind == "columns" else 0
     tasks = outer * slabs if spec.kind == "columns" else -(-rows // per_task)

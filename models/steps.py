@@ -8,6 +8,7 @@ replaced. The same look gives a fingerprint of all plain attributes, and a step 
 from __future__ import annotations
 
 import functools
+import operator
 import types
 import weakref
 from collections.abc import Callable
@@ -39,6 +40,7 @@ class Look:
     def __init__(self, *roots: Any):
         self.ours = True
         self._seen: dict[int, Any] = {}
+        self._classes: set[type] = set()
         self.print = tuple([self._of(root) for root in roots])
 
     def _of(self, value: Any) -> Any:
@@ -68,7 +70,9 @@ class Look:
         if not _is_ours(kind):
             self.ours &= not callable(value)
             return id(value)
-        self.ours &= _methods_are_ours(kind)
+        if kind not in self._classes:
+            self._classes.update(kind.__mro__)
+            self.ours &= all(map(_methods_are_ours, kind.__mro__))
         found = attributes(value) if hasattr(value, "__dict__") else {}  # symbols, slots and the like: no settings
         return (id(value), *[(name, self._of(item)) for name, item in found.items() if name not in _OF_A_RUN])
 
@@ -80,14 +84,18 @@ def _is_ours(value: Any) -> bool:
 
 
 def _methods_are_ours(kind: type) -> bool:
-    """Whether no class that a class is made of has a method from elsewhere."""
-    for base in kind.__mro__:
-        if base.__module__ in ("builtins", "typing", "abc", "enum"):
-            continue
-        for member in vars(base).values():
-            if isinstance(member, types.FunctionType) and not _is_ours(member):
-                return False
-    return True
+    """Whether no method of a class itself comes from elsewhere; looked at anew when a member is another object."""
+    members = tuple(vars(kind).values())
+    known = _classes.get(kind)
+    if known is not None and len(known[0]) == len(members) and all(map(operator.is_, known[0], members)):
+        return known[1]
+    functions = (member for member in members if isinstance(member, types.FunctionType))
+    ours = kind.__module__ in ("builtins", "typing", "abc", "enum") or all(map(_is_ours, functions))
+    _classes[kind] = members, ours
+    return ours
+
+
+_classes: weakref.WeakKeyDictionary[type, tuple[tuple[Any, ...], bool]] = weakref.WeakKeyDictionary()
 
 
 class Steps:

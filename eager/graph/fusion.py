@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels import supported
-from ..ops import elementwise, reductions
+from ..kernels import SLAB, supported
+from ..ops import arrays, elementwise, reductions
 from ..ops.rules import normalize_axes
 from ..primitive import cast
 from ..tensor import AbstractTensor, Tensor
@@ -435,8 +435,29 @@ def _parts(node: Node) -> list[Node]:
         if isinstance(x, AbstractTensor):
             wide = AbstractTensor(shape_of(x), node.outputs[0].dtype)
             first = Node(cast, (x,), {"dtype": wide.dtype}, (wide,))
-            return [first, Node(node.primitive, (wide,), node.params, node.outputs)]
+            return [first, *_parts(Node(node.primitive, (wide,), node.params, node.outputs))]
+    if is_reduction(node) and name in ("sum", "max", "min"):
+        return _in_stages(node)
     return [node]
+
+
+def _in_stages(node: Node) -> list[Node]:
+    """A reduction of a large tensor to one number as one of its rows, then of what these give."""
+    x, output = node.inputs[0], node.outputs[0]
+    total = views.size_of(x)
+    if total <= LARGE or views.size_of(output) != 1:
+        return [node]
+    columns = next((n for n in range(SLAB, SLAB // 64, -1) if total % n == 0), None)
+    if columns is None:
+        return [node]
+    rows = AbstractTensor((total // columns, columns), x.dtype)
+    partial, whole = AbstractTensor((total // columns,), x.dtype), AbstractTensor((), x.dtype)
+    return [
+        Node(arrays.reshape, (x,), {"newshape": rows.dims}, (rows,)),
+        Node(node.primitive, (rows,), {"axis": 1}, (partial,)),
+        Node(node.primitive, (partial,), {"axis": 0}, (whole,)),
+        Node(arrays.reshape, (whole,), {"newshape": shape_of(output)}, (output,)),
+    ]
 
 
 class _Picked:

@@ -19,6 +19,7 @@ from .cache import emitted
 from .emitter import I32, I64, POINTER, Emitter, ir
 from .launches import Launch, emit_kernel
 
+CHUNK = 2048  # columns whose sum is one sum in each lane
 ROWS, COLUMNS, SIZE, PER_TASK, TASKS, OUTER, SLABS, FIXED = range(8)
 
 REDUCTIONS = frozenset(("sum", "max", "min", "any", "all", "argmax", "argmin"))
@@ -182,12 +183,23 @@ class _Reduction:
         kind = lanes.type_of(emit, dtype)
         self.start = lanes.constant(emit, dtype, _neutral(op.name, dtype))
         self.value = emit.variable(kind)
+        self.before = emit.variable(kind)
         self.places = emit.variable(ir.VectorType(I32, emit.lanes)) if op.name.startswith("arg") else None
 
     def reset(self) -> None:
         self.emit.build.store(self.start, self.value)
+        self.emit.build.store(self.start, self.before)
         if self.places is not None:
             self.emit.build.store(lanes.constant(self.emit, "int32", 0), self.places)
+
+    def flush(self) -> None:
+        """Adds the sum of a chunk to that of the chunks before: a long row is not one long sum, which rounds too often."""
+        if self.op.name == "sum":
+            build = self.emit.build
+            chunk = build.load(self.value, typ=self.start.type)
+            before = build.load(self.before, typ=self.start.type)
+            build.store(combined(self.emit, "sum", self.dtype, before, chunk), self.before)
+            build.store(self.start, self.value)
 
     def take(self, x: Any, mask: Any, numbers: Any) -> None:
         """Takes in a vector."""
@@ -214,23 +226,26 @@ class _Reduction:
     def result(self) -> Any:
         """The result for the row, in all lanes."""
         emit, build = self.emit, self.emit.build
+        if self.op.name == "sum":
+            self.flush()
+            build.store(build.load(self.before, typ=self.start.type), self.value)
         value = build.load(self.value, typ=lanes.type_of(emit, self.dtype))
         if self.places is None:
-            half = emit.lanes // 2
-            while half:
-                order = [*range(half, emit.lanes), *range(half)]
-                value = combined(emit, self.op.name, self.dtype, value, emit.shuffle(value, value, order))
-                half //= 2
-            return lanes.splat(emit, build.extract_element(value, ir.Constant(I32, 0)))
+            return self.across(self.op.name, self.dtype, value)
+        best = self.across("max" if self.op.name == "argmax" else "min", self.dtype, value)
         places = build.load(self.places, typ=ir.VectorType(I32, emit.lanes))
-        best = build.extract_element(value, ir.Constant(I32, 0))
-        place = build.extract_element(places, ir.Constant(I32, 0))
-        for lane in range(1, emit.lanes):
-            other, at = (build.extract_element(v, ir.Constant(I32, lane)) for v in (value, places))
-            equal = self.same(other, best)
-            wins = build.or_(self.beats(other, best), build.and_(equal, build.icmp_signed("<", at, place)))
-            best, place = build.select(wins, other, best), build.select(wins, at, place)
-        return lanes.splat(emit, place)
+        far = lanes.constant(emit, "int32", (1 << 31) - 1)
+        return self.across("min", "int32", build.select(self.same(value, best), places, far))
+
+    def across(self, name: str, dtype: str, value: Any) -> Any:
+        """All lanes combined, in every lane."""
+        emit = self.emit
+        half = emit.lanes // 2
+        while half:
+            order = [*range(half, emit.lanes), *range(half)]
+            value = combined(emit, name, dtype, value, emit.shuffle(value, value, order))
+            half //= 2
+        return lanes.splat(emit, emit.build.extract_element(value, ir.Constant(I32, 0)))
 
     def same(self, a: Any, b: Any) -> Any:
         build = self.emit.build
@@ -316,8 +331,11 @@ class _Rows(_Loop):
                         place = emit.at(self.bases[s], build.add(start, column), self.memory(dtype))
                         lanes.store(emit, dtype, x, place, mask)
 
-                with emit.loop(emit.integer(0), whole, emit.lanes) as column:
-                    body(column, None)
+                with emit.loop(emit.integer(0), whole, CHUNK) as begin:
+                    with emit.loop(begin, emit.minimum(build.add(begin, emit.integer(CHUNK)), whole), emit.lanes) as at:
+                        body(at, None)
+                    for i in due:
+                        reductions[i].flush()
                 with build.if_then(build.icmp_signed("<", whole, count)):
                     body(whole, emit.tail(build.sub(count, whole)))
                 for i in due:

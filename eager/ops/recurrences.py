@@ -40,6 +40,20 @@ def _by_kernel(rule: Callable[..., Any], operands: tuple[Any, ...], launch: Any,
     return outputs
 
 
+def _contiguous(*operands: Any) -> list[Array]:
+    """The operands as arrays that a kernel, and NumPy whatever their strides were, makes the same of."""
+    found = [np.ascontiguousarray(x) for x in operands]
+    if found[0].dtype.kind == "c":
+        raise TypeError("absolute values")  # the shape rule says it better
+    return found
+
+
+def _specs(dtype: np.dtype[Any], *shapes: Any) -> tuple[AbstractTensor, ...]:
+    if dtype.kind == "c":
+        raise TypeError("expected real numbers. Gates are sigmoid's work, which is none for complex ones")
+    return tuple(AbstractTensor(shape, dtype) for shape in shapes)
+
+
 def _order(steps: int, backwards: bool) -> range:
     """Where the inputs of each step stand."""
     return range(steps - 1, -1, -1) if backwards else range(steps)
@@ -63,7 +77,7 @@ def _lstm_shapes(
 ) -> Any:
     batch, steps, _ = z.dims
     sequence = (batch, steps, h0.dims[1])
-    return tuple(AbstractTensor(shape, z.dtype) for shape in (sequence, h0.dims, h0.dims, z.dims, sequence))
+    return _specs(z.dtype, sequence, h0.dims, h0.dims, z.dims, sequence)
 
 
 @primitive(shape=_lstm_shapes, outputs=3, residuals=2)
@@ -77,7 +91,7 @@ def lstm_steps(
     backwards: bool = False,
 ) -> Any:
     """A long short-term memory, `lstm_sequence`: all outputs, the last h and c; and the gates and c of all steps."""
-    z, h0, c0, recurrent_kernel, bias = (np.ascontiguousarray(x) for x in (z, h0, c0, recurrent_kernel, bias))
+    z, h0, c0, recurrent_kernel, bias = _contiguous(z, h0, c0, recurrent_kernel, bias)
     operands = (z, h0, c0, recurrent_kernel, bias, *mask)
     batch, steps, width = z.shape
     units = width // 4
@@ -127,7 +141,7 @@ def _lstm_gradient_shapes(
     gy: Any, gh: Any, gc: Any, y: Any, gates: Any, cells: Any, z: Any, *rest: Any, **params: Any
 ) -> Any:
     bias = rest[3]
-    return tuple(AbstractTensor(x.dims, x.dtype) for x in (z, gh, gc, bias, y))
+    return _specs(gy.dtype, z.dims, gh.dims, gc.dims, bias.dims, y.dims)
 
 
 @primitive(shape=_lstm_gradient_shapes, outputs=5)
@@ -150,8 +164,8 @@ def lstm_steps_gradient(
 
     y, gates and cells are what `lstm_steps` gave: its own gradient takes them for functions of the other operands.
     """
-    gy, gh, gc, y, gates, cells, z, h0, c0, recurrent_kernel, bias = (
-        np.ascontiguousarray(x) for x in (gy, gh, gc, y, gates, cells, z, h0, c0, recurrent_kernel, bias)
+    gy, gh, gc, y, gates, cells, z, h0, c0, recurrent_kernel, bias = _contiguous(
+        gy, gh, gc, y, gates, cells, z, h0, c0, recurrent_kernel, bias
     )
     operands = (gy, gh, gc, y, gates, cells, z, h0, c0, recurrent_kernel, bias, *mask)
     if y.size >= WORTHWHILE:
@@ -198,7 +212,7 @@ def _gru_shapes(
 ) -> Any:
     (batch, steps, _), units = z.dims, h0.dims[1]
     gates = (batch, steps, (4 if reset_after else 3) * units)
-    return tuple(AbstractTensor(shape, z.dtype) for shape in ((batch, steps, units), h0.dims, gates))
+    return _specs(z.dtype, (batch, steps, units), h0.dims, gates)
 
 
 @primitive(shape=_gru_shapes, outputs=2, residuals=1)
@@ -215,7 +229,7 @@ def gru_steps(
 
     With reset_after, what r multiplies comes after the gates.
     """
-    z, h0, recurrent_kernel, bias = (np.ascontiguousarray(x) for x in (z, h0, recurrent_kernel, bias))
+    z, h0, recurrent_kernel, bias = _contiguous(z, h0, recurrent_kernel, bias)
     options = {"backwards": backwards, "reset_after": reset_after}
     (batch, steps, _), units = z.shape, h0.shape[1]
     if batch * steps * units >= WORTHWHILE:
@@ -284,7 +298,7 @@ def _gru_gradient_shapes(
     backwards: bool = False,
     reset_after: bool = True,
 ) -> Any:
-    return tuple(AbstractTensor(x.dims, x.dtype) for x in (z, gh, bias, y, z if reset_after else y))
+    return _specs(gy.dtype, z.dims, gh.dims, bias.dims, y.dims, (z if reset_after else y).dims)
 
 
 @primitive(shape=_gru_gradient_shapes, outputs=5)
@@ -307,9 +321,7 @@ def gru_steps_gradient(
     in the order of z. y and gates are what `gru_steps` gave: its own gradient takes them for functions of the other
     operands.
     """
-    gy, gh, y, gates, z, h0, recurrent_kernel, bias = (
-        np.ascontiguousarray(x) for x in (gy, gh, y, gates, z, h0, recurrent_kernel, bias)
-    )
+    gy, gh, y, gates, z, h0, recurrent_kernel, bias = _contiguous(gy, gh, y, gates, z, h0, recurrent_kernel, bias)
     options = {"backwards": backwards, "reset_after": reset_after}
     if y.size >= WORTHWHILE:
         launch = _launch(_gru_name(reset_after), True, z, h0, mask, backwards)

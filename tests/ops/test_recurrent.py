@@ -222,3 +222,16 @@ def test_gru_has_as_many_biases_as_reset_after_asks_for(reset_after, wanted, bia
     inputs = with_mask(drawn(3, biases=biases), None)
     with pytest.raises(ValueError, match=re.escape(f"gru: expected bias of shape {wanted} for x float64[2, 4, 3]")):
         ops.gru(*inputs, reset_after=reset_after)
+
+
+def test_complex_sequences_are_refused():
+    inputs = [x.astype("complex64") for x in drawn(3, biases=(2,))]
+    with pytest.raises(TypeError, match="sigmoid"):
+        ops.gru(*inputs)
+    z, h0 = inputs[0][..., :2].repeat(3, axis=-1), inputs[1]
+    for primitive, operands in (
+        (recurrences.gru_steps, (z, h0, *inputs[3:])),
+        (recurrences.gru_steps_gradient, (z[..., :2], h0, z[..., :2], z, z, h0, *inputs[3:])),
+    ):
+        with pytest.raises(TypeError, match=f"{primitive.name}: expected real numbers"):
+            primitive(*operands)

@@ -54,6 +54,8 @@ def product(a: Any, b: Any) -> Array | None:
     """a @ b of float32 matrices, or of stacks of them, by its kernel; None where the caller has to compute it."""
     if type(a) is not np.ndarray or type(b) is not np.ndarray or not a.dtype is b.dtype is _FLOAT32:
         return None
+    if a.size * b.size <= _LEAST_ROW:  # which are no fewer than the multiplications
+        return None
     key = a.shape, b.shape, a.strides, b.strides
     try:
         found = _products[key]

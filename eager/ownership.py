@@ -61,16 +61,10 @@ def is_updatable(variable: Any) -> bool:
     return _ALONE is not None and getrefcount(value) == _SEEN and getrefcount(value._array) == _ALONE
 
 
-class _Variable:
-    __slots__ = ("_array", "_value")
-
-
 def _calibrate_updatable() -> int:
     """What the interpreter counts in `is_updatable` for a Tensor that only its Variable holds."""
-    variable, tensor = _Variable(), _Variable()
-    tensor._array, variable._value = None, tensor
-    del tensor
-    value = variable._value
+    variable = _Owner(_Owner(None))
+    value = variable.content
     return getrefcount(value)
 
 

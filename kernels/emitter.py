@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llvmlite import __version__ as llvmlite_version
+from llvmlite import __version__ as _version
 from llvmlite import binding
 from llvmlite import ir as ir
 
@@ -24,6 +24,7 @@ _llvm = threading.RLock()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_llvm.acquire, after_in_parent=_llvm.release, after_in_child=_llvm.release)
 
+llvmlite_version: str = _version
 F32, VOID = ir.FloatType(), ir.VoidType()
 I1, I8, I32, I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
 POINTER = ir.PointerType()

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from .. import dtypes, nest
 from ..context import context, scoped
 from ..errors import GradientError, TraceError
@@ -101,15 +103,26 @@ class Control:
         return results[0] if len(results) == 1 else tuple(results)
 
     def implementation(self, *arrays: Any) -> Any:
-        with scoped(recorders=(), tracing=None, symbolic_call=False, run=lambda f, *a, **k: f(*a, **k)):
-            results = self.run([wrap(x) for x in arrays])
-        return tuple([x._array for x in results])
+        """The results for arrays, as a graph calls it."""
+        return _on_arrays(self.run, arrays)
 
     def rule_for_all(self, wanted: Sequence[bool], g: Any, y: Any, *inputs: Any) -> list[Any]:
+        """The gradients of the wanted inputs."""
         upstream = g if isinstance(g, tuple) else (g,)
         operation = ControlGradient(self, tuple(wanted), len(upstream))
         results = operation(*upstream, *inputs)
         return [results.pop(0) if want else None for want in wanted]
+
+
+def _on_arrays(run: Callable[[list[Any]], list[Any]], arrays: Sequence[Any]) -> tuple[Any, ...]:
+    """Runs on arrays, in a context of its own: what runs inside are operations."""
+    with scoped(recorders=(), tracing=None, symbolic_call=False, run=_directly):
+        return tuple([x._array for x in run([wrap(x) for x in arrays])])
+
+
+def _directly(function: Callable[..., Any], *args: Any, **params: Any) -> Any:
+    with np.errstate(all="ignore"):
+        return function(*args, **params)
 
 
 class ControlGradient:
@@ -138,6 +151,7 @@ class ControlGradient:
         return [x._array for x in results] if bare else results
 
     def run(self, tensors: Sequence[Any]) -> list[Any]:
+        """The gradients for tensors in the place of the inputs."""
         g, values = tensors[: self.given], tensors[self.given :]
         sources = [x for x, want in zip(values, self.wanted, strict=True) if want]
         with GradientTape() as tape:
@@ -147,11 +161,15 @@ class ControlGradient:
         return [x.read() for x in found]
 
     def implementation(self, *arrays: Any) -> Any:
-        with scoped(recorders=(), tracing=None, symbolic_call=False, run=lambda f, *a, **k: f(*a, **k)):
-            results = self.run([wrap(x) for x in arrays])
-        return tuple([x._array for x in results])
+        """The gradients for arrays, as a graph calls it."""
+        return _on_arrays(self.run, arrays)
 
     def rule_for_all(self, *_: Any) -> Any:
+        """Refused.
+
+        Raises:
+          GradientError: always.
+        """
         raise GradientError(
             f"{self.control.name}: a traced function has no second-order gradient through control flow. Take it "
             "outside of eagerly.function, or use ops.where."

@@ -81,7 +81,7 @@ class Plan:
         self.places = np.array([place for place, _, _ in patches], np.int64)
         self.of = np.array([source for _, source, _ in patches], np.int64)
         self.offsets = np.array([offset for _, _, offset in patches], np.int64)
-        self.addresses = [0] * len(self.sources)
+        self.addresses: list[int] = [0] * len(self.sources)
         self.outputs = [self._taker(fused.view(x)) for x in graph.outputs]
         inplace = self._find_in_place(graph, fused)
         updates = [(variable, self._taker(fused.view(x))) for variable, x in graph.updates]
@@ -100,7 +100,7 @@ class Plan:
         self.arrays = list(self.nothing)
         self.seen: list[Any] = [_nobody] * len(self.sources)
         self.writable = [False] * len(self.sources)
-        self.address_of = kernels.module("launches").address_of if self.table.size else _no_address
+        self.address_of: Any = kernels.module("launches").address_of if self.table.size else _no_address
         self.native = bool(self.tasks) and all(isinstance(segment, tuple) for segment in self.segments)
         self.fused = fused
 
@@ -153,6 +153,8 @@ class Plan:
     def run(self, inputs: Sequence[Array]) -> list[Tensor]:
         """The outputs for inputs, C-contiguous arrays of the graph's sizes; Variables get their new values."""
         addresses, arrays, address_of = self.addresses, self.arrays, self.address_of
+        array: Any
+        value: Any
         for place, array in enumerate(inputs):
             arrays[place] = array
             addresses[place] = address_of(array)

@@ -20,6 +20,11 @@ from .variable import Variable
 _LEAVES = frozenset({type(None), bool, int, float, str, bytes, Tensor, type, type(len), type(lambda: None)})
 
 
+changes = [
+    0
+]  # how many attributes of Trackables were set in this process: what was looked at since the last is the same
+
+
 class Trackable:
     """An object with state: the base of layers, models, optimizers, metrics, and of your own.
 
@@ -74,6 +79,7 @@ class Trackable:
                 f"Use self.{name}.assign(...), or assign_add(...) for +=; delete the attribute first if that is meant."
             )
         object.__setattr__(self, name, value)
+        changes[0] += 1
         if "_pending" in self.__dict__:
             self.resolve_pending()
 

@@ -69,6 +69,7 @@ class Sequential(Model):
         if not self._stack:
             raise ValueError(f"{self._title()}: there is no layer to take off.")
         del self._symbols[len(self._stack) :]
+        self.built = bool(self._symbols)
         return self._stack.pop()
 
     def _connected(self) -> tuple[Any, Any]:

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..graph import Function
 from ..tensor import Operand
-from ..trackable import attributes
+from ..trackable import attributes, changes
 from ..variable import Variable
 
 _PACKAGE = __name__.partition(".")[0]
@@ -104,9 +104,12 @@ class Steps:
     def __init__(self) -> None:
         self._print: Any = None
         self._functions: dict[str, Function] = {}
+        self._looked_at = -1
 
     def of(self, model: Any, kind: str) -> Callable[[Any], Any]:
         """`train_step`, `test_step` or `predict_step` of a model, compiled if it is to be."""
+        if kind == "predict" and self._looked_at == changes[0] and kind in self._functions:
+            return self._functions[kind]  # which trains nothing: that a Variable is trainable makes no difference
         method: Callable[[Any], Any] = getattr(model, f"{kind}_step")
         if not wanted(model):
             return method
@@ -115,6 +118,7 @@ class Steps:
             return method
         if look.print != self._print:
             self._print, self._functions = look.print, {}
+        self._looked_at = changes[0]
         if kind not in self._functions:
             this = weakref.ref(model)  # a model that nobody needs is freed at once
 

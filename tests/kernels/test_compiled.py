@@ -1,0 +1,75 @@
+"""Pooling, looked-up rows and random bits in compiled functions: native throughout, equal to eager ones, atomic."""
+
+import numpy as np
+import pytest
+
+import eagerly
+from eagerly import GradientTape, Tensor, Variable, ops, random
+from eagerly.graph import executor
+
+X = np.random.default_rng(0).normal(size=(2, 9, 8, 5)).astype(np.float32)
+INDEX = np.random.default_rng(1).integers(-50, 50, (4, 6))
+
+
+@pytest.fixture
+def plans(monkeypatch):
+    """The plans that are made."""
+    made = []
+    begin = executor.Plan.__init__
+
+    def spy(plan, *arguments):
+        begin(plan, *arguments)
+        made.append(plan)
+
+    monkeypatch.setattr(executor.Plan, "__init__", spy)
+    return made
+
+
+@pytest.fixture
+def step():
+    """A step of training that looks rows up, drops some of their elements and pools."""
+    table = Variable(np.random.default_rng(2).normal(size=(50, 12)).astype(np.float32), name="table")
+    seed = random.SeedGenerator(3)
+
+    def step(index, x):
+        with GradientTape() as tape:
+            tape.watch(x)
+            rows = random.dropout(ops.take(table, index, axis=0), 0.4, seed=seed)
+            best, mean = ops.max_pool(x, 2, 2, "same"), ops.average_pool(x, (3, 2), 2, "same")
+            loss = ops.sum(rows * rows) * ops.sum(best * mean)
+        gradients = [ops.convert_to_tensor(g) for g in tape.gradient(loss, [table, x])]
+        table.assign_sub(gradients[0] * 0.01)
+        return [loss, *gradients]
+
+    return step, table, seed
+
+
+def test_step_equals_the_eager_one_without_a_step_of_python(step, plans):
+    run, table, seed = step
+    before = table.numpy(), seed.state.numpy()
+    found = eagerly.function(run)(Tensor(INDEX), Tensor(X))
+    after = table.numpy(), seed.state.numpy()
+    table.assign(before[0])
+    seed.state.assign(before[1])
+    expected = run(Tensor(INDEX), Tensor(X))
+    for one, other in zip([*found, *after], [*expected, table, seed.state], strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+    (plan,) = plans
+    assert plan.native, [str(task) for task in plan.tasks if task.launch is None]
+
+
+def test_index_out_of_range_raises_and_changes_nothing(step):
+    run, table, seed = step
+    compiled = eagerly.function(run)
+    compiled(Tensor(INDEX), Tensor(X))
+    before = table.numpy(), seed.state.numpy()
+    for wrong in (50, -51):
+        index = INDEX.copy()
+        index[2, 3] = wrong
+        for function in (compiled, run):
+            with pytest.raises(IndexError, match=f"index {wrong} is out of bounds for axis 0 with size 50"):
+                function(Tensor(index), Tensor(X))
+        np.testing.assert_array_equal(table.numpy(), before[0])
+        seed.state.assign(before[1])  # an eager draw comes before the failure
+    compiled(Tensor(INDEX), Tensor(X))
+    assert (table.numpy() != before[0]).any()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from .. import ops
+from ..context import context
 from ..tensor import Tensor
 from .arguments import activation as known_activation
 from .arguments import number, positive, weight_options
@@ -121,13 +124,20 @@ class Embedding(Layer):
 
     def call(self, inputs: Any) -> Any:
         indices = inputs if inputs.dtype.kind in "iu" else ops.cast(inputs, "int32")
-        if isinstance(indices, Tensor) and indices.size:
-            low, high = int(indices._array.min()), int(indices._array.max())
+        if isinstance(indices, Tensor):
+            self._check_integers(indices._array)
+        elif context.tracing is not None:
+            context.tracing.check(indices, self._check_integers)
+        return ops.take(self.embeddings, indices, axis=0)
+
+    def _check_integers(self, values: np.ndarray[Any, Any]) -> None:
+        """Refuses what is no index; in a trace an input, as it came, is looked at when the graph runs."""
+        if values.size:
+            low, high = int(values.min()), int(values.max())
             if low < 0 or high >= self.input_dim:
                 raise ValueError(
                     f"{self._title()}: expected integers in [0, {self.input_dim}), got {low if low < 0 else high}."
                 )
-        return ops.take(self.embeddings, indices, axis=0)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         return ops.not_equal(inputs, 0) if self.mask_zero else None

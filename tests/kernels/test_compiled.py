@@ -6,6 +6,7 @@ import pytest
 import eagerly
 from eagerly import GradientTape, Tensor, Variable, ops, random
 from eagerly.graph import executor
+from eagerly.layers import Embedding
 
 X = np.random.default_rng(0).normal(size=(2, 9, 8, 5)).astype(np.float32)
 INDEX = np.random.default_rng(1).integers(-50, 50, (4, 6))
@@ -73,3 +74,15 @@ def test_index_out_of_range_raises_and_changes_nothing(step):
         seed.state.assign(before[1])  # an eager draw comes before the failure
     compiled(Tensor(INDEX), Tensor(X))
     assert (table.numpy() != before[0]).any()
+
+
+def test_embedding_refuses_what_is_no_index_in_a_compiled_function_too():
+    layer = Embedding(50, 3, name="words")
+    compiled = eagerly.function(lambda index: [layer(index)])
+    layer(np.zeros((2, 2), int))
+    for dtype in ("int32", "int64", "float32"):
+        for wrong in (-1, 50):
+            for function in (compiled, layer):
+                with pytest.raises(ValueError, match=rf"Embedding 'words': expected .* in \[0, 50\), got {wrong}\."):
+                    function(Tensor([[1, wrong]], dtype))
+        np.testing.assert_array_equal(compiled(Tensor([[1, 49]], dtype))[0], layer(np.array([[1, 49]])))

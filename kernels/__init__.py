@@ -7,6 +7,7 @@ composition, which means the same. llvmlite loads, and code is made, when the fi
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import math
@@ -114,9 +115,8 @@ def launch(name: str, *key: Any) -> Any:
     made: Any = None
     try:
         _check_host()
-        made = module(name).launch(*key)
-    except NotImplementedError:
-        pass  # this driver has none for such a key
+        with contextlib.suppress(NotImplementedError):  # this driver has none for such a key
+            made = module(name).launch(*key)
     except Exception as error:  # whatever a compiler may say, the composition means the same
         failures[name] = f"{type(error).__name__}: {error}"
     _launches[whole] = made

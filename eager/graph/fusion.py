@@ -140,7 +140,9 @@ class _Fusion:
         """Makes a value contiguous in memory of its own; gives the copy, which stands for it from now on."""
         view = self.view(x)
         twin = AbstractTensor(view.shape, x.dtype)
-        node = Node(elementwise.identity, (x,), {}, (twin,))
+        where = AbstractTensor(view.shape, x.dtype)  # what x stands for until then
+        self.views[id(where)] = view
+        node = Node(elementwise.identity, (where,), {}, (twin,))
         self.keep.append(node)
         step = Step("flat", [(number, node)], total=view.size, rows=1, columns=view.size)
         step.roles[id(twin)] = "f"
@@ -202,7 +204,7 @@ class _Fusion:
             role = self.role(step, node, shape, total)
             if role and self.may_join(step, node) and self.refines(step, node, role):
                 for other in candidates:
-                    if other is not step:
+                    if other is not step and self.may_join(other, node):
                         self.merge(step, other)
                 self.join(step, number, node, role)
                 return

@@ -86,3 +86,23 @@ def test_embedding_refuses_what_is_no_index_in_a_compiled_function_too():
                 with pytest.raises(ValueError, match=rf"Embedding 'words': expected .* in \[0, 50\), got {wrong}\."):
                     function(Tensor([[1, wrong]], dtype))
         np.testing.assert_array_equal(compiled(Tensor([[1, 49]], dtype))[0], layer(np.array([[1, 49]])))
+
+
+def slices(x):
+    """The gradient is a part of a value that is made for it, and a copy of that."""
+    with GradientTape() as tape:
+        tape.watch(x)
+        y = ops.concatenate([ops.max_pool(x, 2, 2, "same"), ops.average_pool(x, 2, 2, "same")], axis=-1)
+        loss = ops.sum(ops.square(ops.pad(y, ((0, 0), (1, 1), (0, 2), (0, 0)))))
+    return [loss, tape.gradient(loss, x)]
+
+
+def totals(x):
+    """The first and the last sum could be one loop, but for the addition that stands between them."""
+    return [ops.sum(x * x) + ops.sum(ops.average_pool(x, 2)) + ops.sum(ops.exp(x))]
+
+
+@pytest.mark.parametrize("function", [slices, totals])
+def test_steps_wait_for_what_they_read(function):
+    for one, other in zip(eagerly.function(function)(Tensor(X)), function(Tensor(X)), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)

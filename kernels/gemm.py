@@ -25,6 +25,7 @@ WIDEST = 256  # columns of an item
 TALLEST = 560  # rows of an item
 FAR = 1024  # from this distance in elements on, rows lie in pages of their own and in each other's way in the caches
 TALL = 256  # rows of an item for which B is packed even if its rows are near to each other
+FEW = 4  # columns that are computed one by one, as tiles would be wide for them
 ITEM = 1 << 18  # multiplications that an item should have at least, some 5 µs
 
 ACTIVATIONS: dict[str | None, Callable[[Vector], Vector] | None] = {
@@ -171,23 +172,22 @@ def launch(
     products = math.prod(size for size, _, _ in merged)
     if len(merged) > items.DIMS or m * n * k * products == 0:
         return None
-    turned = int(n == 1)
-    if n == 1:  # the column as the row of the product of the transposed operands
+    turned = int(n <= FEW and n < m and 1 in a_strides)
+    if turned:  # the few columns as the rows of the product of the transposed operands
         m, n, a_strides, b_strides = n, m, b_strides[::-1], a_strides[::-1]
         merged = [(size, y, x) for size, x, y in merged]
     kind = "tiles"
-    if m == 1 and (n == 1 or b_strides[1] != 1) and a_strides[1] == b_strides[0] == 1:
-        kind = "dot"
-    elif m == 1 and (n == 1 or b_strides[1] == 1):
-        kind = "row"
+    if turned or m == 1:
+        kind = "row" if b_strides[1] == 1 and n > 1 else "dot" if b_strides[0] == 1 else "tiles"
     rows, columns, group = _cut(m, n, k, products)
     count = -(-m // rows) * -(-n // columns) * -(-products // group)
     lanes = min(pool().threads, count)
     height, width = emitter.host().tile
     depth = -(-k // -(-k // items.DEEPEST))
-    floats = height * width
     if kind == "tiles":
-        floats += height * items.COPY_ROW + depth * -(-columns // width) * width
+        floats = height * (width + items.COPY_ROW) + depth * -(-columns // width) * width
+    else:
+        floats = items.few_size(kind, m, k)
     size = -(-floats // 16) * 16
     copy = int(a_strides[1] == 1 and a_strides[0] >= FAR)
     pack = int(b_strides[1] != 1 or b_strides[0] >= FAR or min(m, rows) >= TALL)

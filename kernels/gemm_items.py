@@ -2,7 +2,7 @@
 
 By tiles: a micro-kernel keeps 14×32 sums in registers on AVX-512, 6×16 on AVX2. It reads A where it is or from a copy
 of a few rows, B where it is or from packed panels that stay in the second cache, a block of K at a time (Goto & van de
-Geijn 2008, "Anatomy of high-performance matrix multiplication"). A single row of C needs no tiles: it is a sum of rows
+Geijn 2008, "Anatomy of high-performance matrix multiplication"). Few rows of C need no tiles: they are sums of rows
 of B, or dot products with B's columns. An element of C is one sum over k in order per block of K.
 """
 
@@ -24,7 +24,7 @@ DIMS = 3  # of a batch, after those are one that may be
 ) = range(25)  # fmt: skip
 A_STRIDES, B_STRIDES = SIZES + DIMS, SIZES + 2 * DIMS
 DEEPEST = 320  # of K in a block: a tile's rows of A stay in the first cache, eight panels of B in the second
-STRIP = 4  # tiles' widths of B's rows that are read at a time for a single row of C
+STRIP = 4  # tiles' widths of B's rows that are read at a time for few rows of C
 LOW = 4  # rows of the tiles that take what is left below the last high one
 COPY_ROW = DEEPEST + 16  # the distance of rows in the copy of A
 
@@ -34,7 +34,7 @@ def emit_item(module: Any, kind: str, activated: bool) -> None:
 
     Args:
       module: where to.
-      kind: "tiles"; or, where C has one row, "row" if rows of B lie in one piece each, "dot" if columns of B and A do.
+      kind: "tiles"; or, where C has few rows, "row" if rows of B lie in one piece each, "dot" if columns of B do.
       activated: whether `finish` applies an activation.
     """
     if kind == "tiles":
@@ -49,16 +49,19 @@ def emit_item(module: Any, kind: str, activated: bool) -> None:
 
 
 def emit_finish(module: Any, activation: Callable[[Vector], Vector] | None) -> None:
-    """finish(p, c, tile, rows, columns, first, more, last): a tile added to C if `more`; bias and activation if `last`.
+    """finish(p, c, row, tile, rows, columns, first, more, last): a tile comes to C, whose rows are `row` apart.
 
-    `first` is the number of its first column.
+    It is added if `more`; bias and activation follow if `last`. `first` is the number of its first column.
     """
-    arguments = [POINTER, POINTER, POINTER, I64, I64, I64, I1, I1]
+    arguments = [POINTER, POINTER, I64, POINTER, I64, I64, I64, I1, I1]
     emit = Emitter(module, "finish", arguments, internal=True)
     build, lanes, width = emit.build, emit.lanes, emitter.host().tile[1]
-    p, c, tile, rows, columns, first, more, last = emit.args
+    p, c, row, tile, rows, columns, first, more, last = emit.args
     bias = emit.field(p, BIAS, POINTER)
-    one, zero = build.icmp_signed("!=", emit.field(p, TURNED), emit.integer(0)), emit.integer(0)
+    zero = emit.integer(0)
+    one = build.and_(  # the only row is C's only column
+        build.icmp_signed("!=", emit.field(p, TURNED), zero), build.icmp_signed("==", emit.field(p, M), emit.integer(1))
+    )
     biased = build.and_(last, build.icmp_signed("!=", emit.field(p, BIAS), zero))
     # Lanes out of a mask cost nothing where there is memory, and a lot at the address 0.
     bias = build.select(biased, emit.at(bias, build.select(one, zero, first)), tile)
@@ -73,7 +76,7 @@ def emit_finish(module: Any, activation: Callable[[Vector], Vector] | None) -> N
         shift = emit.load(emit.at(bias, emit.integer(n)), added)
         parts.append((n, mask, old, build.select(one, all_same, shift)))
     with emit.loop(emit.integer(0), rows) as m:
-        to = emit.at(c, build.mul(m, emit.field(p, N)))
+        to = emit.at(c, build.mul(m, row))
         source = emit.at(tile, build.mul(m, emit.integer(width)))
         for n, mask, old, shift in parts:
             place, made = emit.at(to, emit.integer(n)), emit.at(source, emit.integer(n))
@@ -209,7 +212,8 @@ def _transposed(emit: Emitter, lines: list[Any]) -> list[Any]:
 
 def _emit_tiles(module: Any, activated: bool) -> None:
     """item: by tiles."""
-    emit, (p, memory, c, a, b, first_row, last_row, first, last) = _new_item(module)
+    emit = Emitter(module, "item", [POINTER] * 5 + [I64] * 4, aliases=True, internal=True)
+    p, memory, c, a, b, first_row, last_row, first, last = emit.args
     build, lanes, zero = emit.build, emit.lanes, emit.integer(0)
     height, width = emitter.host().tile
     n_all, k_all, a_row, a_step, b_row, b_column = (emit.field(p, i) for i in (N, K, A_ROW, A_COLUMN, B_ROW, B_COLUMN))
@@ -219,9 +223,7 @@ def _emit_tiles(module: Any, activated: bool) -> None:
     panels = emit.at(copy, emit.integer(height * COPY_ROW))
     calls = module.globals
 
-    finished = build.or_(
-        emitter.ir.Constant(I1, int(activated)), build.icmp_signed("!=", emit.field(p, BIAS), emit.integer(0))
-    )
+    finished = build.or_(I1(int(activated)), build.icmp_signed("!=", emit.field(p, BIAS), emit.integer(0)))
     tail = build.add(first, build.and_(build.sub(last, first), emit.integer(-width)))
     start = build.select(packed, first, tail)  # of the packed columns
 
@@ -274,22 +276,69 @@ def _emit_tiles(module: Any, activated: bool) -> None:
                     with low:
                         build.call(calls[f"micro_{LOW}_2"], operands)
                 with build.if_then(build.not_(plain)):
-                    build.call(calls["finish"], [p, there, tile, rows, columns, j, more, ends])
+                    build.call(calls["finish"], [p, there, n_all, tile, rows, columns, j, more, ends])
             build.store(build.add(i, rows), place)
     emit.finish()
 
 
+def few_size(kind: str, m: int, k: int) -> int:
+    """Floats of working memory for an item of few rows."""
+    width = emitter.host().tile[1]
+    return STRIP * width * (width + 1) + (m * k if kind == "dot" else 0)
+
+
+class _Few:
+    """An item of C's few rows; of its few columns if the operands are turned.
+
+    Line after line of some numbers is computed to `line`, which goes to C where there is one row, else to a tile of
+    the few columns.
+    """
+
+    def __init__(self, module: Any, size: int):
+        self.emit = emit = Emitter(module, "item", [POINTER] * 5 + [I64] * 4, aliases=True, internal=True)
+        self.p, self.line, self.c, self.a, self.b, _, _, self.first, self.last = emit.args
+        self.width = emitter.host().tile[1]
+        self.size, self.tile = size, emit.at(self.line, emit.integer(STRIP * self.width))
+        self.rows = emit.field(self.p, M)
+
+    def each(self, write: Callable[[Any, Any, Any], None]) -> None:
+        """Calls `write(row, column, columns)` for each line; ends the function."""
+        emit, build, finish = self.emit, self.emit.build, self.emit.module.globals["finish"]
+        zero, one, width, no, yes = emit.integer(0), emit.integer(1), emit.integer(self.width), I1(0), I1(1)
+        single = build.icmp_signed("==", self.rows, one)
+        with emit.loop(self.first, self.last, self.size) as j:
+            columns = emit.minimum(build.sub(self.last, j), emit.integer(self.size))
+            with emit.loop(zero, self.rows) as i:
+                write(i, j, columns)
+                with build.if_else(single) as (alone, beside):
+                    with alone, emit.loop(zero, columns, self.width) as n:
+                        place, rest = build.add(j, n), emit.minimum(build.sub(columns, n), width)
+                        target, source = emit.at(self.c, place), emit.at(self.line, n)
+                        build.call(finish, [self.p, target, zero, source, one, rest, place, no, yes])
+                    with beside, emit.loop(zero, columns) as n:
+                        value = build.load(emit.at(self.line, n), typ=F32)
+                        build.store(value, emit.at(self.tile, build.add(build.mul(n, width), i)))
+            with build.if_then(build.not_(single)):
+                target = emit.at(self.c, build.mul(j, self.rows))
+                build.call(finish, [self.p, target, self.rows, self.tile, columns, self.rows, zero, no, yes])
+        emit.finish()
+
+
 def _emit_row(module: Any) -> None:
-    """item: columns of C's only row, from rows of B that lie in one piece each and are read where they are."""
-    emit, (p, tile, c, a, b, _, _, first, last) = _new_item(module)
-    build, lanes, width, yes = emit.build, emit.lanes, emitter.host().tile[1], emitter.ir.Constant(I1, 1)
-    step, row = emit.field(p, A_COLUMN), emit.field(p, B_ROW)
-    starts = range(0, STRIP * width, lanes)
-    with emit.loop(first, last, STRIP * width) as j:
-        columns = build.sub(last, j)
+    """item: sums of rows of B, that lie in one piece each and are read where they are."""
+    few = _Few(module, STRIP * emitter.host().tile[1])
+    emit, p = few.emit, few.p
+    build, starts = emit.build, range(0, few.size, emit.lanes)
+    a_row, step, b_row = (emit.field(p, index) for index in (A_ROW, A_COLUMN, B_ROW))
+
+    def write(i: Any, j: Any, columns: Any) -> None:
         masks = [emit.tail(build.sub(columns, emit.integer(n))) for n in starts]
-        sums = [emit.variable(emit.vector, emit.floats(0.0)) for _ in starts]
-        left, right = emit.variable(POINTER, a), emit.variable(POINTER, emit.at(b, j))
+        sums = [emit.variable(emit.vector) for _ in starts]
+        for total in sums:
+            build.store(emit.floats(0.0), total)
+        left, right = emit.variable(POINTER), emit.variable(POINTER)
+        build.store(emit.at(few.a, build.mul(i, a_row)), left)
+        build.store(emit.at(few.b, j), right)
         with emit.loop(emit.integer(0), emit.field(p, K)):
             here, there = build.load(left, typ=POINTER), build.load(right, typ=POINTER)
             value = emit.broadcast(build.load(here, typ=F32))
@@ -297,32 +346,36 @@ def _emit_row(module: Any) -> None:
                 line = emit.load(emit.at(there, emit.integer(n)), mask)
                 build.store(emit.fma(value, line, build.load(total, typ=emit.vector)), total)
             build.store(emit.at(here, step), left)
-            build.store(emit.at(there, row), right)
+            build.store(emit.at(there, b_row), right)
         for n, total in zip(starts, sums, strict=True):
-            emit.store(build.load(total, typ=emit.vector), emit.at(tile, emit.integer(n)))
-        for n in range(0, STRIP * width, width):
-            rest = build.sub(columns, emit.integer(n))
-            with build.if_then(build.icmp_signed(">", rest, emit.integer(0))):
-                at = build.add(j, emit.integer(n))
-                operands = [p, emit.at(c, at), emit.at(tile, emit.integer(n)), emit.integer(1), rest, at]
-                build.call(module.globals["finish"], [*operands, emitter.ir.Constant(I1, 0), yes])
-    emit.finish()
+            emit.store(build.load(total, typ=emit.vector), emit.at(few.line, emit.integer(n)))
+
+    few.each(write)
 
 
 def _emit_dot(module: Any) -> None:
-    """item: columns of C's only row, from columns of B and a row of A that lie in one piece each."""
-    emit, (p, tile, c, a, b, _, _, first, last) = _new_item(module)
-    build, lanes, width, zero = emit.build, emit.lanes, emitter.host().tile[1], emit.integer(0)
-    k_all, column = emit.field(p, K), emit.field(p, B_COLUMN)
+    """item: dot products with columns of B, that lie in one piece each; so do the rows of A, or a copy of them."""
+    few = _Few(module, emitter.host().tile[1])
+    emit, p, lanes = few.emit, few.p, few.emit.lanes
+    build, zero = emit.build, emit.integer(0)
+    k_all, a_row, a_step, b_column = (emit.field(p, index) for index in (K, A_ROW, A_COLUMN, B_COLUMN))
     whole = build.and_(k_all, emit.integer(-lanes))
-    with emit.loop(first, last, width) as j:
-        columns = emit.minimum(build.sub(last, j), emit.integer(width))
+    copy = emit.at(few.tile, emit.integer(STRIP * few.width * few.width))
+    apart = build.icmp_signed("!=", a_step, emit.integer(1))
+    with build.if_then(apart), emit.loop(zero, few.rows) as i, emit.loop(zero, k_all) as k:
+        value = build.load(emit.at(few.a, build.add(build.mul(i, a_row), build.mul(k, a_step))), typ=F32)
+        build.store(value, emit.at(copy, build.add(build.mul(i, k_all), k)))
+    rows, row = build.select(apart, copy, few.a), build.select(apart, k_all, a_row)
+
+    def write(i: Any, j: Any, columns: Any) -> None:
+        a = emit.at(rows, build.mul(i, row))
         with emit.loop(zero, columns, LOW) as n:
-            numbers = [
-                emit.minimum(build.add(n, emit.integer(i)), build.sub(columns, emit.integer(1))) for i in range(LOW)
-            ]
-            lines = [emit.at(b, build.mul(build.add(j, number), column)) for number in numbers]
-            sums = [emit.variable(emit.vector, emit.floats(0.0)) for _ in lines]
+            last = build.sub(columns, emit.integer(1))
+            numbers = [emit.minimum(build.add(n, emit.integer(q)), last) for q in range(LOW)]
+            lines = [emit.at(few.b, build.mul(build.add(j, number), b_column)) for number in numbers]
+            sums = [emit.variable(emit.vector) for _ in lines]
+            for total in sums:
+                build.store(emit.floats(0.0), total)
 
             def add(k: Any, mask: Any) -> None:
                 value = emit.load(emit.at(a, k), mask)
@@ -340,10 +393,9 @@ def _emit_dot(module: Any) -> None:
                 while distance:  # the sum of all lanes, in lane 0
                     moved = [(lane + distance) % lanes for lane in range(lanes)]
                     vector, distance = build.fadd(vector, emit.shuffle(vector, vector, moved)), distance // 2
-                build.store(build.extract_element(vector, I32(0)), emit.at(tile, number))
-        flags = [emitter.ir.Constant(I1, flag) for flag in (0, 1)]
-        build.call(module.globals["finish"], [p, emit.at(c, j), tile, emit.integer(1), columns, j, *flags])
-    emit.finish()
+                build.store(build.extract_element(vector, I32(0)), emit.at(few.line, number))
+
+    few.each(write)
 
 
 @contextlib.contextmanager
@@ -358,8 +410,3 @@ def repeated(emit: Emitter, condition: Callable[[], Any]) -> Iterator[None]:
     yield
     build.branch(head)
     build.position_at_end(end)
-
-
-def _new_item(module: Any) -> tuple[Emitter, Any]:
-    emit = Emitter(module, "item", [POINTER] * 5 + [I64] * 4, aliases=True, internal=True)
-    return emit, emit.args

@@ -11,7 +11,17 @@ from eagerly.kernels import gemm
 EDGES = (1, 2, 3, 5, 6, 7, 13, 14, 15, 16, 17, 27, 31, 32, 33, 57)
 LAYOUTS = ("rows", "columns", "scattered", "backward")
 LARGE = [(3, 700, 40), (130, 321, 65), (1121, 33, 40), (20, 5, 2100), (64, 641, 64)]
-COLUMN_OR_ROW = [(1, 700, 300), (300, 700, 1), (1, 40, 1), (2, 40, 1), (1, 1, 5), (5, 1, 1)]
+FEW = [
+    (1, 700, 300),
+    (300, 700, 1),
+    (300, 700, 2),
+    (40, 33, 4),
+    (4, 40, 4),
+    (1, 40, 1),
+    (2, 40, 1),
+    (1, 1, 5),
+    (5, 1, 1),
+]
 BATCHES = [
     ((5, 7, 9), (9, 33)),
     ((7, 9), (5, 9, 33)),
@@ -22,6 +32,7 @@ BATCHES = [
     ((3, 1, 20), (20, 40)),
     ((3, 1, 20), (3, 20, 40)),
     ((3, 40, 20), (3, 20, 1)),
+    ((3, 200, 20), (3, 20, 2)),
     ((2, 300, 350), (2, 350, 300)),
 ]
 ACTIVATIONS = {
@@ -84,14 +95,14 @@ def test_every_tail(target):
 def test_every_layout(target):
     rng = np.random.default_rng(1)
     for left, right in itertools.product(LAYOUTS, LAYOUTS):
-        for m, k, n in [(1, 1, 1), (15, 20, 33), (31, 47, 70), *LARGE, *COLUMN_OR_ROW]:
+        for m, k, n in [(1, 1, 1), (15, 20, 33), (31, 47, 70), *LARGE, *FEW]:
             check(matrix(rng, m, k, layout=left), matrix(rng, k, n, layout=right))
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_bias_and_activation(target, activation):
     rng = np.random.default_rng(2)
-    for m, k, n in [(15, 20, 33), (31, 700, 70), (1, 50, 40), (1, 700, 300), (60, 50, 1), (1, 1, 1)]:
+    for m, k, n in [(15, 20, 33), (31, 700, 70), (1, 50, 40), (1, 700, 300), (60, 50, 1), (60, 50, 3), (1, 1, 1)]:
         for layout in ("rows", "columns"):
             a, b = matrix(rng, m, k, layout=layout) / 9, matrix(rng, k, n, layout=layout)
             check(a, b, matrix(rng, n, 1)[:, 0], activation)
@@ -130,7 +141,7 @@ def test_same_bits_for_any_number_of_threads_and_rows(target, threads):
     results = []
     for number in (1, 2, 3, 7):
         threads(number)
-        results.append(product(a, b).tobytes() + product(*many).tobytes() + product(a, b[:, :1]).tobytes())
+        results.append(product(a, b).tobytes() + product(*many).tobytes() + product(a, b[:, :2]).tobytes())
     assert len(set(results)) == 1
     whole = product(a, b)
     for rows in (2, 5, 14, 17, 200):
@@ -166,7 +177,7 @@ def test_not_a_number_and_infinity_stay_where_they_belong(target, rows):
 
 def test_operands_and_what_lies_around_the_result_stay_as_they_are(target):
     rng = np.random.default_rng(7)
-    for m, k, n in [(33, 50, 35), (1, 50, 35), (33, 50, 1)]:
+    for m, k, n in [(33, 50, 35), (1, 50, 35), (33, 50, 1), (33, 50, 3)]:
         a, b = matrix(rng, m, k), matrix(rng, k, n)
         before = a.copy(), b.copy()
         memory = np.full(m * n + 64, 7.0, np.float32)

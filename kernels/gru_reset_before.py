@@ -10,7 +10,7 @@ import functools
 from typing import Any
 
 from . import emitter, recurrent
-from .cache import compiled
+from .cache import emitted
 from .emitter import F32, I64, POINTER, Emitter
 from .expressions import Vector, sigmoid, tanh
 from .launches import Launch, emit_kernel
@@ -233,7 +233,7 @@ def module(gradient: bool, masked: bool) -> Any:
 
 @functools.cache
 def _code(target: Any, gradient: bool, masked: bool) -> int:
-    (address,) = compiled(module(gradient, masked), ("kernel",))
+    (address,) = emitted(module, (gradient, masked), ("kernel",))
     return address
 
 

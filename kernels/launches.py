@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from . import emitter
-from .cache import compiled
+from .cache import emitted
 from .emitter import I64, POINTER, Emitter
 from .pool import RUN, pool
 
@@ -135,9 +135,7 @@ def execute() -> Callable[[int, int, int], None]:
 
     It stops after one that has failed, and raises its error.
     """
-    module = emitter.new_module("execute")
-    _emit_execute(module)
-    (address,) = compiled(module, ("execute",))
+    (address,) = emitted(execute_module, (), ("execute",))
     native = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)(address)
 
     def run(pool: int, table: int, count: int) -> None:
@@ -149,8 +147,9 @@ def execute() -> Callable[[int, int, int], None]:
     return run
 
 
-def _emit_execute(module: Any) -> None:
+def execute_module() -> Any:
     """execute(pool, table, count): gives the number of the kernel that has failed, or the count."""
+    module = emitter.new_module("execute")
     emit = Emitter(module, "execute", [POINTER, POINTER, I64], aliases=True, result=I64)
     build, (state, table, count) = emit.build, emit.args
     zero = emit.integer(0)
@@ -165,3 +164,4 @@ def _emit_execute(module: Any) -> None:
             with build.if_then(failed, likely=False):
                 build.ret(number)
     emit.finish(count)
+    return module

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from . import emitter
-from .cache import compiled
+from .cache import emitted
 from .emitter import I1, I64, POINTER, VOID, Emitter
 from .launches import Launch
 from .pool import RUN
@@ -103,7 +103,7 @@ def _words_of(part: Part, axes: Sequence[tuple[int, int, int]], itemsize: int) -
 
 @functools.cache
 def _code(itemsize: int, arrays: int) -> int:
-    (address,) = compiled(module(itemsize, arrays), ("kernel",))
+    (address,) = emitted(module, (itemsize, arrays), ("kernel",))
     return address
 
 

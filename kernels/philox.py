@@ -10,7 +10,7 @@ import functools
 from typing import Any
 
 from . import emitter
-from .cache import compiled
+from .cache import emitted
 from .emitter import I1, I32, I64, POINTER, VOID, Emitter
 from .launches import Launch, emit_kernel
 
@@ -27,7 +27,7 @@ def launch(size: int) -> Launch | None:
 
 @functools.cache
 def _code() -> int:
-    (address,) = compiled(module(), ("kernel",))
+    (address,) = emitted(module, (), ("kernel",))
     return address
 
 

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from . import emitter
-from .cache import compiled
+from .cache import emitted
 from .emitter import I32, I64, POINTER, VOID, Emitter
 
 # The pool's shared memory, in words of 8 bytes. What different threads write lies on lines of its own.
@@ -225,7 +225,7 @@ def module() -> Any:
 
 @functools.cache
 def _code() -> tuple[int, int]:
-    run, worker = compiled(module(), ("run", "worker"))
+    run, worker = emitted(module, (), ("run", "worker"))
     return run, worker
 
 

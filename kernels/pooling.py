@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import emitter
-from .cache import compiled
+from .cache import emitted
 from .emitter import F32, I32, I64, POINTER, Emitter
 from .launches import Launch, emit_kernel
 
@@ -56,7 +56,7 @@ def launch(
 
 @functools.cache
 def _code(kind: str, bits: int) -> int:
-    (address,) = compiled(module(kind, bits), ("kernel",))
+    (address,) = emitted(module, (kind, bits), ("kernel",))
     return address
 
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import emitter
-from .cache import compiled
+from .cache import emitted
 from .emitter import F32, I1, I64, POINTER, VOID, Emitter
 from .launches import Launch, emit_kernel
 
@@ -57,7 +57,7 @@ def _fault(block: Sequence[int]) -> Exception:
 
 @functools.cache
 def _code(kind: str, itemsize: int, index_size: int) -> int:
-    (address,) = compiled(module(kind, itemsize, index_size), ("kernel",))
+    (address,) = emitted(module, (kind, itemsize, index_size), ("kernel",))
     return address
 
 

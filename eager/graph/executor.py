@@ -11,6 +11,7 @@ is, if only its own update still reads it and nothing runs after that could rais
 from __future__ import annotations
 
 import weakref
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ from .. import kernels
 from ..context import context
 from ..ownership import is_updatable
 from ..tensor import AbstractTensor, Tensor, wrap
+from ..variable import Variable
 from . import views
 from .fusion import Fused, fuse
 from .graph import Graph
@@ -192,10 +194,9 @@ class Plan:
                 execute(pool, self.table.ctypes.data + 16 * segment[0], segment[1])
             else:
                 self._call(segment, arrays)
-        values = [(variable, self._take(taker, arrays)) for variable, taker in new]
+        values = [self._take(taker, arrays) for _, taker in new]
         outputs = [self._take(taker, arrays) for taker in self.outputs]
-        for variable, tensor in values:
-            variable._value = tensor
+        deque(map(_set_value, [variable for variable, _ in new], values), 0)  # no signal comes between two of them
         arrays[:] = self.nothing
         return outputs
 
@@ -236,6 +237,9 @@ class Plan:
         else:
             return np.empty(view.shape, dtype)  # nobody needs it
         return _strided(whole, view)
+
+
+_set_value = vars(Variable)["_value"].__set__
 
 
 def _nothing(*_: Any) -> None:

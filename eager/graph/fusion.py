@@ -66,9 +66,10 @@ class Fused:
 
 def fuse(graph: Graph) -> Fused:
     """The steps of a graph of known sizes."""
-    fusion = _Fusion()
+    nodes, ends = _late(graph)
+    fusion = _Fusion(ends)
     number = 0
-    for node in graph.nodes:
+    for node in nodes:
         for part in _parts(node):
             fusion.add(number, part)
             number += 1
@@ -78,6 +79,40 @@ def fuse(graph: Graph) -> Fused:
             number += 1
             fusion.copy(number, result)
     return Fused(_ordered(fusion.steps), fusion.views)
+
+
+_CHEAP = frozenset(
+    ("greater", "greater_equal", "less", "less_equal", "equal", "not_equal", "cast", "negative", "logical_not")
+)
+
+
+def _late(graph: Graph) -> tuple[list[Node], dict[int, Node]]:
+    """The nodes with each cheap one that has one consumer moved next to it; and for those what ends their chain."""
+    consumers: dict[int, list[Node]] = {}
+    for node in graph.nodes:
+        for x in node.values():
+            consumers.setdefault(id(x), []).append(node)
+    results = {id(x) for x in graph.results()}
+    moved: dict[int, list[Node]] = {}
+    ends: dict[int, Node] = {}
+    ordered: list[Node] = []
+    for node in reversed(graph.nodes):
+        uses = consumers.get(id(node.outputs[0]), [])
+        if node.primitive.name in _CHEAP and len(uses) == 1 and id(node.outputs[0]) not in results:
+            end = uses[0]
+            ends[id(node)] = ends.get(id(end), end)
+            moved.setdefault(id(end), []).append(node)
+    for node in graph.nodes:
+        if id(node) not in ends:
+            _append(ordered, node, moved)
+    return ordered, ends
+
+
+def _append(ordered: list[Node], node: Node, moved: dict[int, list[Node]]) -> None:
+    """Adds a node after those that were moved to it."""
+    for other in moved.get(id(node), ()):
+        _append(ordered, other, moved)
+    ordered.append(node)
 
 
 def _ordered(steps: list[Step]) -> list[Step]:
@@ -99,7 +134,8 @@ def _ordered(steps: list[Step]) -> list[Step]:
 class _Fusion:
     """The steps so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, ends: dict[int, Node]) -> None:
+        self.ends = ends  # of chains that were moved to where they are needed
         self.steps: list[Step] = []
         self.views: dict[int, View] = {}
         self.makers: dict[int, Step] = {}  # of bases, by identity
@@ -197,7 +233,7 @@ class _Fusion:
     def add_elementwise(self, number: int, node: Node) -> None:
         shape = shape_of(node.outputs[0])
         total = int(np.prod(shape, dtype=np.int64))
-        candidates = self.candidates(node)
+        candidates = [] if self.is_cheaper_later(node) else self.candidates(node)
         if total == 1:
             candidates += [step for step in reversed(self.steps) if step.kind in ("flat", "rows") and step.rows == 1]
         for step in candidates:
@@ -211,6 +247,17 @@ class _Fusion:
         step = Step("flat", [(number, node)], total=total, rows=1, columns=total)
         step.roles[id(node.outputs[0])] = "f"
         self.new(step)
+
+    def is_cheaper_later(self, node: Node) -> bool:
+        """Whether what needs a cheap operation cannot join the loop that makes its operands.
+
+        Computing it there costs less than keeping its result, such as where a relu was not cut off.
+        """
+        end = self.ends.get(id(node))
+        if end is None:
+            return False
+        makers = [maker for x in end.values() if (maker := self.maker(x)) is not None]
+        return any(m.reach & step.bits for step in self.candidates(node) for m in makers)
 
     def role(self, step: Step, node: Node, shape: tuple[int, ...], total: int) -> str | None:
         """What an elementwise operation would be in a step; None if it does not fit."""

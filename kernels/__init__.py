@@ -155,6 +155,7 @@ def _check_host() -> None:
     if not module("emitter").host().lanes:
         raise NotImplementedError("no kernels are made for this CPU")
     module("pool").pool()
+    module("memory").keep()
 
 
 def _make(name: str, make: Callable[[str], Callable[..., Array]]) -> Callable[..., Array] | None:

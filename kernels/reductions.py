@@ -26,6 +26,7 @@ class Reduction:
         self.places = emit.variable(ir.VectorType(I32, emit.lanes)) if op.name.startswith("arg") else None
 
     def reset(self) -> None:
+        """Begins anew."""
         self.emit.build.store(self.start, self.value)
         self.emit.build.store(self.start, self.before)
         if self.places is not None:
@@ -55,6 +56,7 @@ class Reduction:
             build.store(combined(emit, self.op.name, self.dtype, before, x), self.value)
 
     def beats(self, x: Any, best: Any) -> Any:
+        """Where an element comes before the best so far."""
         build = self.emit.build
         sign = ">" if self.op.name == "argmax" else "<"
         if not lanes.is_float(self.dtype):
@@ -87,6 +89,7 @@ class Reduction:
         return lanes.splat(emit, emit.build.extract_element(value, ir.Constant(I32, 0)))
 
     def same(self, a: Any, b: Any) -> Any:
+        """Where two are equal, NaN included."""
         build = self.emit.build
         if not lanes.is_float(self.dtype):
             return build.icmp_signed("==", a, b)

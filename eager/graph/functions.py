@@ -138,8 +138,8 @@ class Function:
             fits = len(spec.shape) == x.ndim and x.dtype == dtypes.dtype(spec.dtype)
             if not fits or any(n not in (None, m) for n, m in zip(spec.shape, x.shape, strict=True)):
                 raise ValueError(
-                    f"{self.name}: expected {dtypes.dtype(spec.dtype).name}{list(spec.shape)} as tensor {number} by its "
-                    f"signature, got {describe(x)}. Convert it, or leave the input_signature out."
+                    f"{self.name}: expected {dtypes.dtype(spec.dtype).name}{list(spec.shape)} as tensor {number} of "
+                    f"its input_signature, got {describe(x)}. Convert it, or leave the input_signature out."
                 )
         return specs
 

@@ -16,8 +16,9 @@ import numpy as np
 from .. import dtypes, kernels
 from ..tensor import AbstractTensor, Tensor, wrap
 from . import views
-from .fusion import REDUCTIONS, Fused, Step, is_reduction, way_of
+from .fusion import Fused, Step, way_of
 from .graph import Graph, Node
+from .kinds import REDUCTIONS, is_reduction
 from .passes import splat_value
 from .views import View
 

@@ -13,6 +13,7 @@ from .. import dtypes
 from ..primitive import cast
 from ..tensor import TensorLike
 from . import arrays, diagonals, elementwise, linear, parts, pools, reductions, transcendental, windows
+from .convolution_primitives import convolution, convolution_input_gradient, convolution_kernel_gradient
 
 
 def angle(x: TensorLike) -> Any:
@@ -55,5 +56,6 @@ for _primitive in (
     *(arrays.take_along_axis, arrays.add_along_axis, arrays.pad, windows.unfold, windows.fold),
     *(diagonals.diagonal, diagonals.from_diagonal),
     *(pools.average_pool_windows, pools.average_pool_gradient),
+    *(convolution, convolution_input_gradient, convolution_kernel_gradient),
 ):
     _primitive.complex_rules = True

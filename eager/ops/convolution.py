@@ -1,7 +1,6 @@
-"""Convolutions over the axes of space, as compositions of windows and matrix products.
+"""Convolutions over the axes of space, in Keras's terms.
 
-Layouts: "channels_last" [batch, *space, channels] and "channels_first" [batch, channels, *space]. A convolution whose
-groups have one channel each is no matrix product but a weighted sum of windows, which costs a fraction.
+Layouts: "channels_last" [batch, *space, channels] and "channels_first" [batch, channels, *space].
 """
 
 from __future__ import annotations
@@ -9,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .. import dimensions, dtypes
+from .. import dimensions
 from ..dimensions import Size
 from ..errors import describe
 from ..tensor import TensorLike, dims
-from . import arrays, linear, reductions, windows
-from .elementwise import cast_like
+from . import arrays, windows
+from .convolution_primitives import convolution, convolution_input_gradient
 
 
 def conv(
@@ -59,44 +58,9 @@ def conv(
         )
     padding = windows.one_of(padding, "valid", "same", "causal")
     steps, gaps = windows.each(strides, rank, "strides"), windows.each(dilation_rate, rank, "dilation_rate")
-    x = windows.padded(x, windows.padding_of(dims(x)[1:-1], window, steps, gaps, padding))
-    groups = channels // depth
-    alone = depth == 1 and not dimensions.same(groups, 1)  # every channel is a group
-    if alone:
-        x = _repeated(x, filters // groups)
-    patches = windows.unfold(x, window=tuple(window), strides=steps, dilation=gaps)
-    batch, *space = dims(patches)[: rank + 1]
-    reach = dimensions.product(window)
-    if alone:
-        y = _weighted_sum(patches, arrays.reshape(kernel, newshape=(*window, filters)), reach)
-    elif groups == 1:
-        rows = arrays.reshape(patches, newshape=(-1, reach * depth))
-        y = linear.matmul(rows, arrays.reshape(kernel, newshape=(reach * depth, filters)))
-    else:
-        rows = arrays.reshape(patches, newshape=(-1, reach, groups, depth))
-        rows = arrays.reshape(arrays.transpose(rows, axes=(2, 0, 1, 3)), newshape=(groups, -1, reach * depth))
-        columns = arrays.reshape(kernel, newshape=(reach * depth, groups, filters // groups))
-        y = arrays.transpose(linear.matmul(rows, arrays.transpose(columns, axes=(1, 0, 2))), axes=(1, 0, 2))
-    return windows.as_given(arrays.reshape(y, newshape=(batch, *space, filters)), data_format)
-
-
-def _repeated(x: Any, times: Size) -> Any:
-    """Each channel so often, one beside the other."""
-    if times == 1:
-        return x
-    *shape, channels = dims(x)
-    wide = arrays.broadcast_to(arrays.expand_dims(x, -1), shape=(*shape, channels, times))
-    return arrays.reshape(wide, newshape=(*shape, channels * times))
-
-
-def _weighted_sum(patches: Any, weights: Any, reach: Size) -> Any:
-    """The sum over the windows' places of patches · weights, channel by channel."""
-    target = dtypes.result_type(patches, weights)
-    within = dtypes.to_compute_in(target)
-    products = cast_like(patches, within) * cast_like(weights, within)
-    *shape, filters = dims(products)[: -len(dims(weights))] + dims(products)[-1:]
-    y = reductions.sum(arrays.reshape(products, newshape=(*shape, reach, filters)), axis=-2)
-    return cast_like(y, target)
+    pads = windows.padding_of(dims(x)[1:-1], window, steps, gaps, padding)
+    options = {"strides": steps, "pads": tuple(pads), "dilation": gaps, "groups": channels // depth}
+    return windows.as_given(convolution(x, kernel, **options), data_format)
 
 
 def depthwise_conv(
@@ -207,16 +171,12 @@ def conv_transpose(
     padding = windows.one_of(padding, "valid", "same")
     steps, gaps = windows.each(strides, rank, "strides"), windows.each(dilation_rate, rank, "dilation_rate")
     extra = output_padding if isinstance(output_padding, (tuple, list)) else (output_padding,) * rank
-    batch, *space, _ = dims(x)
-    columns = arrays.transpose(arrays.reshape(kernel, newshape=(-1, depth)))
-    patches = linear.matmul(arrays.reshape(x, newshape=(-1, depth)), columns)
-    patches = arrays.reshape(patches, newshape=(batch, *space, *window, filters))
-    reached, key = [], []
-    for size, width, stride, more, gap in zip(space, window, steps, extra, gaps, strict=True):
+    space, pads = [], []
+    for size, width, stride, more, gap in zip(dims(x)[1:-1], window, steps, extra, gaps, strict=True):
         full = (size - 1) * stride + (width - 1) * gap + 1
         target = transposed_size(size, width, stride, padding, more, gap)
         before = dimensions.maximum(full - target, 0) // 2
-        reached.append(dimensions.maximum(full, before + target))
-        key.append(slice(before, before + target))
-    y = windows.fold(patches, space=tuple(reached), strides=steps, dilation=gaps)
-    return windows.as_given(arrays.getitem(y, key=(slice(None), *key)), data_format)
+        space.append(target)
+        pads.append((before, full - target - before))
+    options = {"strides": steps, "pads": tuple(pads), "dilation": gaps, "groups": 1}
+    return windows.as_given(convolution_input_gradient(x, kernel, space=tuple(space), **options), data_format)

@@ -16,7 +16,7 @@ from .reductions import unbroadcast
 
 
 @settles_floats
-def _promote_product(x1: Any, x2: Any) -> np.dtype[Any] | None:
+def promote_product(x1: Any, x2: Any) -> np.dtype[Any] | None:
     """int32 for int8 with its like or with truth values, as sums soon leave int8; else the common dtype."""
     left, right = getattr(x1, "dtype", dtypes.FLOATX), getattr(x2, "dtype", dtypes.FLOATX)
     if left.itemsize == right.itemsize == 1 and {left.kind, right.kind} in ({"i"}, {"i", "b"}):
@@ -24,7 +24,7 @@ def _promote_product(x1: Any, x2: Any) -> np.dtype[Any] | None:
     return promote_together(x1, x2)
 
 
-@primitive(shape=rules.matmul, promote=_promote_product)
+@primitive(shape=rules.matmul, promote=promote_product)
 def matmul(x1: TensorLike, x2: TensorLike) -> Any:
     """The matrix product x1 @ x2 over the last two axes; a vector is a row on the left, a column on the right."""
     y = kernels.product(x1, x2)

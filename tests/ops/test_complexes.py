@@ -156,6 +156,7 @@ INDICES = Tensor([[1, 0, 1]])
 PADDED = {"widths": ((1, 0), (0, 2))}
 WINDOWS = {"window": (2,), "strides": (1,), "dilation": (1,)}
 POOLED = {"window": (2,), "strides": (1,), "padding": "same"}
+SEEN = {"strides": (1,), "pads": ((0, 0),), "dilation": (1,), "groups": 1}
 FOLDED = {"space": (4,), "strides": (1,), "dilation": (1,)}
 
 # For each primitive that passes complex gradients: something of two complex matrices that needs it. The shapes are
@@ -191,6 +192,13 @@ LISTED = {
     "fold": lambda p, z, w: p(ops.reshape(z * w, (1, 3, 2, 1)), **FOLDED) * w[0],
     "average_pool_windows": lambda p, z, w: p(ops.reshape(z * w, (2, 3, 1)), **POOLED) * w[0],
     "average_pool_gradient": lambda p, z, w: p(ops.reshape(z * w, (2, 3, 1)), space=(3,), **POOLED) * w[0],
+    "convolution": lambda p, z, w: p(ops.reshape(z * w, (2, 3, 1)), ops.reshape(w[:2], (2, 1, 1)), **SEEN),
+    "convolution_input_gradient": lambda p, z, w: p(
+        ops.reshape(z * w, (2, 3, 1)), ops.reshape(w[:2], (2, 1, 1)), space=(4,), **SEEN
+    ),
+    "convolution_kernel_gradient": lambda p, z, w: p(
+        ops.reshape(z[:, :2], (2, 2, 1)), ops.reshape(z * w, (2, 3, 1)), window=(2,), **SEEN
+    ),
     "dft": lambda p, z, w: p(z * w, axes=(0, 1)) * p(z, axes=(1,), inverse=True),
     "rdft": lambda p, z, w: p(ops.real(z * w)) * w[:2],
     "irdft": lambda p, z, w: p(z * w, size=4) * p(z, size=4) + ops.sum(p(w, size=5)),

@@ -262,7 +262,7 @@ def launch(
         seen, result, into, out_of = counts, space, filters, channels
     lanes = emitter.host().lanes
     vectors = 1 if out_of // groups <= lanes else 2
-    problem = plan.Problem(batch, tuple(seen), tuple(result), into, out_of, groups, kernel, lanes * vectors, lanes)
+    problem = plan.Problem(batch, tuple(seen), tuple(result), into, out_of, groups, kernel, lanes * vectors, heights(lanes), lanes)
     downs, alongs = ((plan.forward_axis if forward else plan.backward_axis)(*option) for option in options)
     found = plan.plan(problem, downs, alongs)
     if found is None:

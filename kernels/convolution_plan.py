@@ -12,7 +12,7 @@ import itertools
 import math
 from dataclasses import dataclass
 
-from .microkernel import cover, heights
+from .microkernel import cover
 
 Sizes = tuple[int, ...]
 
@@ -99,12 +99,14 @@ class Problem:
     groups: int
     kernel: Sizes
     width: int  # columns of a tile
+    known: Sizes  # heights of tiles
     lanes: int
+    alone: bool = False  # whether each channel is a group with one filter, which has kernels of its own
 
     @property
     def depth(self) -> int:
         """Channels that a filter sees."""
-        return self.channels // self.groups
+        return 1 if self.alone else self.channels // self.groups
 
     @property
     def panels(self) -> int:
@@ -123,7 +125,7 @@ def plan(
       alongs: the phases along the width.
       of_kernel: whether it is the kernel's gradient, whose tiles are of taps and channels instead of pixels.
     """
-    ways = (NEVER, WHOLE) if of_kernel else (NEVER, ALONG, WHOLE)
+    ways = (NEVER,) if problem.alone else (NEVER, WHOLE) if of_kernel else (NEVER, ALONG, WHOLE)
     choices = [choice for way in ways if (choice := _plan(problem, downs, alongs, way, of_kernel)) is not None]
     return min(choices)[1:] if choices else None
 
@@ -158,7 +160,7 @@ def _phase(
     problem: Problem, down: Axis, along: Axis, spread: int, band: int, panel_start: int, of_kernel: bool
 ) -> tuple[list[int], float]:
     """The words of a phase, and its cost for one image."""
-    channels, depth, filters, known = problem.channels, problem.depth, problem.filters, heights(problem.lanes)
+    channels, depth, filters, known = problem.channels, problem.depth, problem.filters, problem.known
     merged = problem.groups == 1 and along.gap == 1
     flat, whole = spread != NEVER, spread == WHOLE
     taps = down.taps * along.taps
@@ -171,7 +173,10 @@ def _phase(
         loops = down.taps, min(chunks, along.taps), chunk
     panels = problem.groups * problem.panels
     last = down.count % band or band
-    if of_kernel:
+    if problem.alone and of_kernel:  # tiles of taps, which add to what is there and may not be done twice
+        of_band = of_last = divmod(along.taps, known[0]), along.taps, 0.0
+        cost, beyond = 0.0, False
+    elif of_kernel:
         of_band = of_last = cover(loops[2], known)
         cost = of_band[2] * loops[0] * loops[1] * panels * (down.count * along.count + down.count * (not flat))
         beyond = of_band[1] > loops[2]
@@ -204,9 +209,13 @@ def _phase(
         down.origin, along.origin, down.step, along.step, down.gap, along.gap, down.taps, along.taps,
         down.first * w_rows[0] + along.first * w_rows[1], down.stride * w_rows[0], along.stride * w_rows[1],
         panel_start, taps * depth * problem.width, local_columns, *spreading, int(flat), *loops, *strides,
-        *of_band[0], *of_last[0],
+        *_three(of_band[0]), *_three(of_last[0]),
     ]  # fmt: skip
     return words, cost
+
+
+def _three(counts: Sizes) -> Sizes:
+    return (*counts, 0, 0, 0)[:3]
 
 
 def _band(problem: Problem, downs: list[Axis], alongs: list[Axis], spread: int, of_kernel: bool) -> int | None:

@@ -96,7 +96,7 @@ def _emit_item(module: Any, vectors: int) -> None:
     emit.finish()
 
 
-def _emit_slab_task(module: Any) -> None:
+def emit_slab_task(module: Any) -> None:
     """The sums of a slab, which is every item from its number's share of them on."""
     emit = Emitter(module, "slab_task", [POINTER, I64])
     build, (block, number) = emit.build, emit.args
@@ -112,7 +112,7 @@ def _emit_slab_task(module: Any) -> None:
     emit.finish()
 
 
-def _emit_sum_task(module: Any) -> None:
+def emit_sum_task(module: Any) -> None:
     """A chunk of the slabs' sums, added in the order of the slabs."""
     emit = Emitter(module, "sum_task", [POINTER, I64])
     build, (block, number) = emit.build, emit.args
@@ -130,17 +130,20 @@ def _emit_sum_task(module: Any) -> None:
     emit.finish()
 
 
+def chunks(emit: Emitter, words: Value) -> Value:
+    """Emits the number of tasks that add the slabs' sums."""
+    size = emit.field(words, plan.SLAB_SIZE)
+    return emit.build.udiv(emit.build.add(size, emit.integer(CHUNK - 1)), emit.integer(CHUNK))
+
+
 def module(vectors: int) -> Any:
     """The code for tiles of so many vectors a row."""
     made = emitter.new_module("kernel_gradient")
     for height in heights(emitter.host().lanes):
         _emit_tile(made, height, vectors)
     _emit_item(made, vectors)
-    _emit_slab_task(made)
-    _emit_sum_task(made)
-    chunks = lambda emit, words: emit.build.udiv(  # noqa: E731
-        emit.build.add(emit.field(words, plan.SLAB_SIZE), emit.integer(CHUNK - 1)), emit.integer(CHUNK)
-    )
+    emit_slab_task(made)
+    emit_sum_task(made)
     stages = ("slab_task", product(plan.SLABS)), ("sum_task", chunks)
     emit_entry(made, (plan.KERNEL, plan.Y, plan.X), stages)
     return made
@@ -165,19 +168,28 @@ def launch(
         return None
     lanes = emitter.host().lanes
     vectors = 1 if filters // groups <= lanes else 2
-    problem = plan.Problem(batch, tuple(space), counts, channels, filters, groups, kernel, lanes * vectors, lanes)
+    problem = plan.Problem(batch, tuple(space), counts, channels, filters, groups, kernel, lanes * vectors, heights(lanes), lanes)
     found = plan.plan(problem, *axes, of_kernel=True)
     if found is None:
         return None
     common, phases, _ = found
+    of_slabs, size = slabs(problem, common, phases, axes), math.prod(kernel)
+    words = (0, 0, 0, 0, 0, *common, *of_slabs, 0, 0, *phases)
+    return Launch(code(vectors), 3, words, 4 * size * of_slabs[1])
+
+
+def slabs(problem: plan.Problem, common: list[int], phases: list[int], axes: list[list[plan.Axis]]) -> Sizes:
+    """The images of an item, the number of slabs, the floats of one.
+
+    Small images are taken together, so that it pays to fetch a tile of the sums.
+    """
     bands = common[plan.BANDS - plan.IMAGES]
-    size = math.prod(kernel)
+    size = math.prod(problem.kernel)
     together = 1
     if bands == 1:
-        pixels = counts[0] * counts[1]
-        local = 4 * channels * max(phases[plan.LOCAL_COLUMNS] * axes[0][0].seen(counts[0]), pixels)
-        together = max(1, min(plan.PIXELS // pixels, plan.LOCAL // local, batch // MOST_SLABS))
-    items = -(-batch // together) * bands
-    slabs = max(1, min(items, MOST_SLABS, max(2, MOST_SUMS // size)))
-    words = (0, 0, 0, 0, 0, *common, together, slabs, size, 0, 0, *phases)
-    return Launch(code(vectors), 3, words, 4 * size * slabs)
+        pixels = math.prod(problem.result)
+        rows = axes[0][0].seen(problem.result[0])
+        local = 4 * problem.channels * max(phases[plan.LOCAL_COLUMNS] * rows, pixels)
+        together = max(1, min(plan.PIXELS // pixels, plan.LOCAL // local, problem.batch // MOST_SLABS))
+    items = -(-problem.batch // together) * bands
+    return together, max(1, min(items, MOST_SLABS, max(2, MOST_SUMS // size))), size

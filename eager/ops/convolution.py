@@ -59,8 +59,20 @@ def conv(
     padding = windows.one_of(padding, "valid", "same", "causal")
     steps, gaps = windows.each(strides, rank, "strides"), windows.each(dilation_rate, rank, "dilation_rate")
     pads = windows.padding_of(dims(x)[1:-1], window, steps, gaps, padding)
+    if depth == 1 and not dimensions.same(channels, 1):  # every channel is a group
+        x = _repeated(x, filters // channels)
+        channels = filters
     options = {"strides": steps, "pads": tuple(pads), "dilation": gaps, "groups": channels // depth}
     return windows.as_given(convolution(x, kernel, **options), data_format)
+
+
+def _repeated(x: Any, times: Size) -> Any:
+    """Each channel so often, one beside the other."""
+    if dimensions.same(times, 1):
+        return x
+    *shape, channels = dims(x)
+    wide = arrays.broadcast_to(arrays.expand_dims(x, -1), shape=(*shape, channels, times))
+    return arrays.reshape(wide, newshape=(*shape, channels * times))
 
 
 def depthwise_conv(

@@ -73,7 +73,10 @@ def launch(
     if len(window) == 1:  # an image one pixel high
         images, kernel = (images[0], 1, *images[1:]), (1, *kernel)
         strides, dilation, fitting = (1, *strides), (1, *dilation), ((0, 0), *fitting)
-    key = images, kernel, tuple(strides), fitting, tuple(dilation), groups
+    key = images, kernel, tuple(strides), fitting, tuple(dilation)
+    if images[-1] == filters == groups > 1:
+        return kernels.launch("depthwise", kind, *key)
+    key = *key, groups
     if kind == "kernel":
         return kernels.launch("kernel_gradient", *key)
     return kernels.launch("convolution", kind, *key)

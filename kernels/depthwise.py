@@ -1,0 +1,225 @@
+"""float32 convolutions of each channel by itself, and their gradients by the image and by the kernel.
+
+There is nothing to multiply matrices of: vectors of channels are summed for some pixels at a time, or, for the kernel's
+gradient, for some taps. Bands and phases are those of the other convolutions.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+from . import convolution_plan as plan
+from . import emitter
+from .bands import divided, emit_band, maximum, phase_at
+from .cache import compiled
+from .convolution import emit_entry, product
+from .emitter import F32, I64, POINTER, Emitter
+from .kernel_gradient import chunks, emit_slab_task, emit_sum_task, slabs
+from .launches import Launch
+
+Sizes = tuple[int, ...]
+Value = Any
+PIXELS, TAPS = (8, 4), (3, 1)  # heights of tiles, forward and for the kernel's gradient
+
+
+def _emit_pixels(module: Any, tall: int, vectors: int) -> None:
+    """tile_<tall>(y, x, weights, rows, channels, phase): so many pixels, for vectors of channels."""
+    emit = Emitter(module, f"tile_{tall}", [POINTER, POINTER, POINTER, I64, I64, POINTER], internal=True)
+    build, lanes, zero = emit.build, emit.lanes, emit.integer(0)
+    y, x, weights, rows, channels, phase = emit.args
+    masks = [emit.tail(build.sub(channels, emit.integer(v * lanes))) for v in range(vectors)]
+    pixel, out_pixel = emit.field(phase, plan.A_PIXEL), emit.field(phase, plan.OUT_PIXEL)
+    sums = [[emit.variable(emit.vector, emit.floats(0.0)) for _ in range(vectors)] for _ in range(tall)]
+    with emit.loop(zero, emit.field(phase, plan.TAPS_DOWN)) as down:
+        row = emit.at(x, build.mul(down, emit.field(phase, plan.A_DOWN)))
+        of_row = emit.at(weights, build.mul(down, emit.field(phase, plan.W_DOWN)))
+        with emit.loop(zero, emit.field(phase, plan.TAPS_ALONG)) as along:
+            here = emit.at(row, build.mul(along, emit.field(phase, plan.A_ALONG)))
+            tap = emit.at(of_row, build.mul(along, emit.field(phase, plan.W_ALONG)))
+            ws = [emit.load(emit.at(tap, emit.integer(v * lanes)), masks[v]) for v in range(vectors)]
+            for m in range(tall):
+                place = emit.at(here, build.mul(pixel, emit.integer(m)))
+                for v in range(vectors):
+                    value = emit.load(emit.at(place, emit.integer(v * lanes)), masks[v])
+                    build.store(emit.fma(value, ws[v], build.load(sums[m][v], typ=emit.vector)), sums[m][v])
+    last = build.sub(rows, emit.integer(1))
+    for m in reversed(range(tall)):  # a row below the last one is written in its place, before it
+        there = emit.at(y, build.mul(out_pixel, emit.minimum(emit.integer(m), last)))
+        for v in range(vectors):
+            emit.store(build.load(sums[m][v], typ=emit.vector), emit.at(there, emit.integer(v * lanes)), masks[v])
+    emit.finish()
+
+
+def _emit_task(module: Any, vectors: int) -> None:
+    """A band of the result in one phase of one image."""
+    emit = Emitter(module, "task", [POINTER, I64])
+    build, (block, number), zero = emit.build, emit.args, emit.integer(0)
+    rest, band = divided(emit, number, emit.field(block, plan.BANDS))
+    q, image = divided(emit, rest, emit.field(block, plan.IMAGES))
+    phase = phase_at(emit, block, q)
+    first = build.mul(band, emit.field(block, plan.BAND))
+    rows = emit.minimum(build.sub(emit.field(phase, plan.ROWS), first), emit.field(block, plan.BAND))
+    some, end = build.append_basic_block("some"), build.append_basic_block("done")
+    build.cbranch(build.icmp_signed(">", rows, zero), some, end)
+    build.position_at_end(some)
+    source, _ = emit_band(emit, block, phase, image, first, rows, emit.integer(1))
+    out_row, count = emit.field(phase, plan.OUT_ROW), emit.field(phase, plan.COLUMNS)
+    start = build.add(emit.field(phase, plan.OUT_START), build.mul(image, emit.field(block, plan.OUT_IMAGE)))
+    target = emit.at(emit.field(block, plan.Y, POINTER), build.add(start, build.mul(first, out_row)))
+    weights = emit.at(emit.field(block, plan.KERNEL, POINTER), emit.field(phase, plan.W_START))
+    channels = emit.field(block, plan.CHANNELS)
+    with emit.loop(zero, rows) as line, emit.loop(zero, channels, emit.lanes * vectors) as channel:
+        to = emit.at(target, build.add(build.mul(line, out_row), channel))
+        here = emit.at(source, build.add(build.mul(line, emit.field(phase, plan.A_ROW)), channel))
+        taps, left = emit.at(weights, channel), build.sub(channels, channel)
+        done = emit.variable(I64, zero)
+        for i, tall in enumerate(PIXELS):
+            with emit.loop(zero, emit.field(phase, plan.TILES + i)):
+                size = emit.integer(tall)
+                x = maximum(emit, emit.minimum(build.load(done, typ=I64), build.sub(count, size)), zero)
+                build.store(build.add(x, size), done)
+                there = emit.at(to, build.mul(x, emit.field(phase, plan.OUT_PIXEL)))
+                seen = emit.at(here, build.mul(x, emit.field(phase, plan.A_PIXEL)))
+                inside = emit.minimum(build.sub(count, x), size)
+                build.call(module.globals[f"tile_{tall}"], [there, seen, taps, inside, left, phase])
+    build.branch(end)
+    build.position_at_end(end)
+    emit.finish()
+
+
+def _emit_taps(module: Any, tall: int, vectors: int) -> None:
+    """taps_<tall>(sums, x, g, channels, images, lines, distance, block, phase): what so many taps along a row get."""
+    arguments = [POINTER, POINTER, POINTER, I64, I64, I64, I64, POINTER, POINTER]
+    emit = Emitter(module, f"taps_{tall}", arguments, internal=True)
+    build, lanes, zero = emit.build, emit.lanes, emit.integer(0)
+    to, x, g, left, images, lines, distance, block, phase = emit.args
+    masks = [emit.tail(build.sub(left, emit.integer(v * lanes))) for v in range(vectors)]
+    channels = emit.field(block, plan.CHANNELS)
+    places = [
+        emit.at(to, build.add(build.mul(channels, emit.integer(t)), emit.integer(v * lanes)))
+        for t in range(tall)
+        for v in range(vectors)
+    ]
+    sums = [emit.variable(emit.vector, emit.load(place, masks[i % vectors])) for i, place in enumerate(places)]
+    gap, pixel = emit.field(phase, plan.A_ALONG), emit.field(phase, plan.A_PIXEL)
+    columns = emit.field(phase, plan.COLUMNS)
+    with emit.loop(zero, images) as image, emit.loop(zero, lines) as line:
+        here = build.add(build.mul(image, distance), build.mul(line, emit.field(phase, plan.A_ROW)))
+        there = build.add(
+            build.mul(image, emit.field(block, plan.OUT_IMAGE)), build.mul(line, emit.field(phase, plan.OUT_ROW))
+        )
+        row_x, row_g = emit.at(x, here), emit.at(g, there)
+        with emit.loop(zero, columns) as k:
+            seen, given = emit.at(row_x, build.mul(k, pixel)), emit.at(row_g, build.mul(k, channels))
+            gs = [emit.load(emit.at(given, emit.integer(v * lanes)), masks[v]) for v in range(vectors)]
+            for t in range(tall):
+                of_tap = emit.at(seen, build.mul(gap, emit.integer(t)))
+                for v in range(vectors):
+                    value = emit.load(emit.at(of_tap, emit.integer(v * lanes)), masks[v])
+                    total = sums[t * vectors + v]
+                    build.store(emit.fma(value, gs[v], build.load(total, typ=emit.vector)), total)
+    for i, place in enumerate(places):
+        emit.store(build.load(sums[i], typ=emit.vector), place, masks[i % vectors])
+    emit.finish()
+
+
+def _emit_item(module: Any, vectors: int) -> None:
+    """item(block, sums, number): adds what a band of an image gives, or some whole images."""
+    emit = Emitter(module, "item", [POINTER, POINTER, I64], internal=True)
+    build, (block, sums, number), zero = emit.build, emit.args, emit.integer(0)
+    phase = phase_at(emit, block, zero)
+    together = emit.field(block, plan.ITEM_IMAGES)
+    group_of, band = divided(emit, number, emit.field(block, plan.BANDS))
+    image = build.mul(group_of, together)
+    images = emit.minimum(build.sub(emit.field(block, plan.IMAGES), image), together)
+    first = build.mul(band, emit.field(block, plan.BAND))
+    rows = emit.minimum(build.sub(emit.field(phase, plan.ROWS), first), emit.field(block, plan.BAND))
+    source, distance = emit_band(emit, block, phase, image, first, rows, images)
+    place = build.mul(first, emit.field(phase, plan.OUT_ROW))
+    place = build.add(place, build.mul(image, emit.field(block, plan.OUT_IMAGE)))
+    gradient = emit.at(emit.field(block, plan.Y, POINTER), place)
+    channels, along = emit.field(block, plan.CHANNELS), emit.field(phase, plan.TAPS_ALONG)
+    with emit.loop(zero, channels, emit.lanes * vectors) as channel:
+        g, left = emit.at(gradient, channel), build.sub(channels, channel)
+        with emit.loop(zero, emit.field(phase, plan.TAPS_DOWN)) as down:
+            row = emit.at(source, build.add(build.mul(down, emit.field(phase, plan.A_DOWN)), channel))
+            to = emit.at(sums, build.add(build.mul(build.mul(down, along), channels), channel))
+            done = emit.variable(I64, zero)
+            for i, tall in enumerate(TAPS):
+                with emit.loop(zero, emit.field(phase, plan.TILES + i)):
+                    tap = build.load(done, typ=I64)
+                    build.store(build.add(tap, emit.integer(tall)), done)
+                    here = emit.at(row, build.mul(tap, emit.field(phase, plan.A_ALONG)))
+                    there = emit.at(to, build.mul(tap, channels))
+                    taps = module.globals[f"taps_{tall}"]
+                    build.call(taps, [there, here, g, left, images, rows, distance, block, phase])
+    emit.finish()
+
+
+def module(vectors: int) -> Any:
+    """The code for a convolution and its gradient by the image."""
+    made = emitter.new_module("depthwise")
+    for tall in PIXELS:
+        _emit_pixels(made, tall, vectors)
+    _emit_task(made, vectors)
+    tasks = "task", product(plan.PHASES, plan.IMAGES, plan.BANDS)
+    emit_entry(made, (plan.Y, plan.X, plan.KERNEL), [tasks])
+    return made
+
+
+def module_for_kernel(vectors: int) -> Any:
+    """The code for the gradient by the kernel."""
+    made = emitter.new_module("depthwise_kernel")
+    for tall in TAPS:
+        _emit_taps(made, tall, vectors)
+    _emit_item(made, vectors)
+    emit_slab_task(made)
+    emit_sum_task(made)
+    emit_entry(made, (plan.KERNEL, plan.Y, plan.X), (("slab_task", product(plan.SLABS)), ("sum_task", chunks)))
+    return made
+
+
+@functools.cache
+def code(vectors: int, of_kernel: bool) -> int:
+    """The address of an entry."""
+    (address,) = compiled((module_for_kernel if of_kernel else module)(vectors), ("kernel_3",))
+    return address
+
+
+def launch(
+    kind: str, images: Sizes, kernel: Sizes, strides: Sizes, pads: tuple[Sizes, Sizes], dilation: Sizes
+) -> Launch | None:
+    """The kernel for images [batch, height, width, channels] and weights [height, width, 1, channels].
+
+    Args:
+      kind: "forward" (output; images, weights), "gradient" of the images (it; the output's gradient, weights), or
+        "kernel" for its gradient (it; the output's gradient, images).
+      images: their shape.
+      kernel: the weights' shape.
+      strides: the steps of the window down and along.
+      pads: the rows of zeros before and after, then the columns.
+      dilation: the distances of the pixels that a window sees.
+    """
+    batch, *space, channels = images
+    options = list(zip(space, kernel[:2], strides, pads, dilation, strict=True))
+    counts = tuple(plan.forward_axis(*option)[0].count for option in options)
+    if min(batch, *space, *counts, *kernel) < 1:
+        return None
+    seen, result = (counts, tuple(space)) if kind == "gradient" else (tuple(space), counts)
+    lanes = emitter.host().lanes
+    vectors = 1 if channels <= lanes else 2
+    of_kernel = kind == "kernel"
+    known = TAPS if of_kernel else PIXELS
+    problem = plan.Problem(batch, seen, result, channels, channels, 1, kernel, lanes * vectors, known, lanes, True)
+    axes = [(plan.backward_axis if kind == "gradient" else plan.forward_axis)(*option) for option in options]
+    found = plan.plan(problem, *axes, of_kernel=of_kernel)
+    if found is None:
+        return None
+    common, phases, _ = found
+    if of_kernel:
+        of_slabs, size = slabs(problem, common, phases, axes), math.prod(kernel)
+        words = (0, 0, 0, 0, 0, *common, *of_slabs, 0, 0, *phases)
+        return Launch(code(vectors, True), 3, words, 4 * size * of_slabs[1])
+    return Launch(code(vectors, False), 3, (0, 0, 0, 0, 0, *common, 0, 0, 0, 0, 0, *phases))

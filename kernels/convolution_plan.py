@@ -35,7 +35,7 @@ FIRST_PHASE = 24
 NEVER, ALONG, WHOLE = range(3)  # how a band is spread
 LOCAL = 3 << 16  # bytes of a task's copies where one row does not need more
 MOST_LOCAL = 1 << 20  # a thread's stack has some megabytes
-WORK = 4e6  # operations in a task
+WORK = 4e6
 PIXELS = 256  # that the kernel's gradient sums before it fetches the next tile of sums
 
 
@@ -227,7 +227,9 @@ def _band(problem: Problem, downs: list[Axis], alongs: list[Axis], spread: int, 
     taps = max(down.taps * along.taps for down, along in itertools.product(downs, alongs))
     work = 2.0 * columns * problem.filters * problem.depth * max(taps, 1)
     padded = any(
-        axis.reaches_out(size) for axes, size in zip((downs, alongs), problem.seen, strict=True) for axis in axes
+        axis.reaches_out(size)
+        for axes, size in zip((downs, alongs), problem.seen, strict=True)
+        for axis in axes
     )
 
     def copied(band: int) -> int:

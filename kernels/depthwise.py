@@ -32,18 +32,42 @@ def _emit_pixels(module: Any, tall: int, vectors: int) -> None:
     masks = [emit.tail(build.sub(channels, emit.integer(v * lanes))) for v in range(vectors)]
     pixel, out_pixel = emit.field(phase, plan.A_PIXEL), emit.field(phase, plan.OUT_PIXEL)
     sums = [[emit.variable(emit.vector, emit.floats(0.0)) for _ in range(vectors)] for _ in range(tall)]
-    with emit.loop(zero, emit.field(phase, plan.TAPS_DOWN)) as down:
-        row = emit.at(x, build.mul(down, emit.field(phase, plan.A_DOWN)))
-        of_row = emit.at(weights, build.mul(down, emit.field(phase, plan.W_DOWN)))
-        with emit.loop(zero, emit.field(phase, plan.TAPS_ALONG)) as along:
-            here = emit.at(row, build.mul(along, emit.field(phase, plan.A_ALONG)))
-            tap = emit.at(of_row, build.mul(along, emit.field(phase, plan.W_ALONG)))
-            ws = [emit.load(emit.at(tap, emit.integer(v * lanes)), masks[v]) for v in range(vectors)]
+    taps, step = emit.field(phase, plan.TAPS_ALONG), emit.field(phase, plan.A_ALONG)
+
+    def load(pointer: Value) -> list[Value]:
+        return [emit.load(emit.at(pointer, emit.integer(v * lanes)), masks[v]) for v in range(vectors)]
+
+    def add(m: int, values: list[Value], weights: list[Value]) -> None:
+        for total, value, weight in zip(sums[m], values, weights, strict=True):
+            build.store(emit.fma(value, weight, build.load(total, typ=emit.vector)), total)
+
+    def three(here: Value, of_row: Value) -> None:
+        """Three taps beside each other: each pixel is loaded once."""
+        ws = [load(emit.at(of_row, build.mul(emit.field(phase, plan.W_ALONG), emit.integer(t)))) for t in range(3)]
+        for j in range(tall + 2):
+            values = load(emit.at(here, build.mul(pixel, emit.integer(j))))
+            for t in range(3):
+                if 0 <= j - t < tall:
+                    add(j - t, values, ws[t])
+
+    def any_number(row: Value, of_row: Value) -> None:
+        with emit.loop(zero, taps) as along:
+            here = emit.at(row, build.mul(along, step))
+            ws = load(emit.at(of_row, build.mul(along, emit.field(phase, plan.W_ALONG))))
             for m in range(tall):
-                place = emit.at(here, build.mul(pixel, emit.integer(m)))
-                for v in range(vectors):
-                    value = emit.load(emit.at(place, emit.integer(v * lanes)), masks[v])
-                    build.store(emit.fma(value, ws[v], build.load(sums[m][v], typ=emit.vector)), sums[m][v])
+                add(m, load(emit.at(here, build.mul(pixel, emit.integer(m)))), ws)
+
+    def rows_of(emit_row: Any) -> None:
+        with emit.loop(zero, emit.field(phase, plan.TAPS_DOWN)) as down:
+            row = emit.at(x, build.mul(down, emit.field(phase, plan.A_DOWN)))
+            emit_row(row, emit.at(weights, build.mul(down, emit.field(phase, plan.W_DOWN))))
+
+    is_three = build.and_(build.icmp_signed("==", taps, emit.integer(3)), build.icmp_signed("==", step, pixel))
+    with build.if_else(is_three) as (yes, no):
+        with yes:
+            rows_of(three)
+        with no:
+            rows_of(any_number)
     last = build.sub(rows, emit.integer(1))
     for m in reversed(range(tall)):  # a row below the last one is written in its place, before it
         there = emit.at(y, build.mul(out_pixel, emit.minimum(emit.integer(m), last)))
@@ -105,21 +129,53 @@ def _emit_taps(module: Any, tall: int, vectors: int) -> None:
     sums = [emit.variable(emit.vector, emit.load(place, masks[i % vectors])) for i, place in enumerate(places)]
     gap, pixel = emit.field(phase, plan.A_ALONG), emit.field(phase, plan.A_PIXEL)
     columns = emit.field(phase, plan.COLUMNS)
-    with emit.loop(zero, images) as image, emit.loop(zero, lines) as line:
-        here = build.add(build.mul(image, distance), build.mul(line, emit.field(phase, plan.A_ROW)))
-        there = build.add(
-            build.mul(image, emit.field(block, plan.OUT_IMAGE)), build.mul(line, emit.field(phase, plan.OUT_ROW))
-        )
-        row_x, row_g = emit.at(x, here), emit.at(g, there)
+
+    def load(pointer: Value) -> list[Value]:
+        return [emit.load(emit.at(pointer, emit.integer(v * lanes)), masks[v]) for v in range(vectors)]
+
+    def add(t: int, values: list[Value], gs: list[Value]) -> None:
+        for total, value, given in zip(sums[t * vectors :], values, gs, strict=False):
+            build.store(emit.fma(value, given, build.load(total, typ=emit.vector)), total)
+
+    def apart(row_x: Value, row_g: Value) -> None:
         with emit.loop(zero, columns) as k:
-            seen, given = emit.at(row_x, build.mul(k, pixel)), emit.at(row_g, build.mul(k, channels))
-            gs = [emit.load(emit.at(given, emit.integer(v * lanes)), masks[v]) for v in range(vectors)]
+            seen, gs = emit.at(row_x, build.mul(k, pixel)), load(emit.at(row_g, build.mul(k, channels)))
             for t in range(tall):
-                of_tap = emit.at(seen, build.mul(gap, emit.integer(t)))
-                for v in range(vectors):
-                    value = emit.load(emit.at(of_tap, emit.integer(v * lanes)), masks[v])
-                    total = sums[t * vectors + v]
-                    build.store(emit.fma(value, gs[v], build.load(total, typ=emit.vector)), total)
+                add(t, load(emit.at(seen, build.mul(gap, emit.integer(t)))), gs)
+
+    def beside(row_x: Value, row_g: Value) -> None:
+        """Taps that a pixel passes through one after the other: it is loaded once."""
+        passing = [
+            [emit.variable(emit.vector, value) for value in load(emit.at(row_x, build.mul(gap, emit.integer(t))))]
+            for t in range(tall - 1)
+        ]
+        ahead = emit.at(row_x, build.mul(gap, emit.integer(tall - 1)))
+        with emit.loop(zero, columns) as k:
+            gs = load(emit.at(row_g, build.mul(k, channels)))
+            seen = [[build.load(value, typ=emit.vector) for value in values] for values in passing]
+            seen.append(load(emit.at(ahead, build.mul(k, pixel))))
+            for t in range(tall):
+                add(t, seen[t], gs)
+            for values, places in zip(seen[1:], passing, strict=True):
+                for value, place in zip(values, places, strict=True):
+                    build.store(value, place)
+
+    def rows_of(emit_row: Any) -> None:
+        with emit.loop(zero, images) as image, emit.loop(zero, lines) as line:
+            here = build.add(build.mul(image, distance), build.mul(line, emit.field(phase, plan.A_ROW)))
+            there = build.add(
+                build.mul(image, emit.field(block, plan.OUT_IMAGE)), build.mul(line, emit.field(phase, plan.OUT_ROW))
+            )
+            emit_row(emit.at(x, here), emit.at(g, there))
+
+    if tall == 1:
+        rows_of(apart)
+    else:
+        with build.if_else(build.icmp_signed("==", gap, pixel)) as (yes, no):
+            with yes:
+                rows_of(beside)
+            with no:
+                rows_of(apart)
     for i, place in enumerate(places):
         emit.store(build.load(sums[i], typ=emit.vector), place, masks[i % vectors])
     emit.finish()

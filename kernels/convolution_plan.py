@@ -35,7 +35,7 @@ FIRST_PHASE = 24
 NEVER, ALONG, WHOLE = range(3)  # how a band is spread
 LOCAL = 3 << 16  # bytes of a task's copies where one row does not need more
 MOST_LOCAL = 1 << 20  # a thread's stack has some megabytes
-WORK = 4e6
+WORK = 1e5
 PIXELS = 256  # that the kernel's gradient sums before it fetches the next tile of sums
 
 
@@ -241,8 +241,8 @@ def _band(problem: Problem, downs: list[Axis], alongs: list[Axis], spread: int, 
             size += band * columns * taps
         return 4 * size * problem.channels
 
-    least = -(-PIXELS // columns) if of_kernel else 1
-    band = min(rows, max(math.ceil(WORK / work), least))
+    least = -(-(PIXELS // 4 if problem.alone else PIXELS) // columns) if of_kernel else 1
+    band = min(rows, least if of_kernel and problem.alone else max(math.ceil(WORK / work), least))
     while band > 1 and copied(band) > LOCAL:
         band -= 1
     if copied(band) > MOST_LOCAL:

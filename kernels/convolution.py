@@ -43,7 +43,7 @@ def _emit_pack_task(module: Any, vectors: int) -> None:
     )
     source = emit.at(emit.field(block, plan.KERNEL, POINTER), start)
     to = emit.variable(POINTER, _panel(emit, block, phase, panel))
-    masks = [emit.tail(build.sub(valid, emit.integer(v * lanes))) for v in range(vectors)]
+    masks = [emit.bits(build.sub(valid, emit.integer(v * lanes))) for v in range(vectors)]
     order = emitter.ir.Constant(emitter.ir.VectorType(I64, lanes), [emit.integer(lane) for lane in range(lanes)])
     places = build.mul(order, emit.broadcast(step))
     depth = emit.field(block, plan.DEPTH)
@@ -95,7 +95,7 @@ def _emit_micro(module: Any, height: int, vectors: int) -> None:
     middle = build.mul(depth, width)
     a = Operand(x, emit.field(phase, plan.A_DOWN), emit.field(phase, plan.A_ALONG), emit.integer(1))
     b = Operand(panel, build.mul(along, middle), middle, width)
-    masks = [emit.tail(build.sub(columns, emit.integer(n * lanes))) for n in range(vectors)]
+    masks = [emit.bits(build.sub(columns, emit.integer(n * lanes))) for n in range(vectors)]
     pixel, last = emit.field(phase, plan.OUT_PIXEL), build.sub(rows, emit.integer(1))
     # A row below the last one is written in the last one's place, which then comes itself.
     places = [emit.at(y, build.mul(pixel, emit.minimum(emit.integer(m), last))) for m in range(height)]
@@ -206,7 +206,7 @@ def product(*fields: int) -> Any:
 
 def module(vectors: int) -> Any:
     """The code for tiles of so many vectors a row."""
-    made = emitter.new_module("convolution")
+    made = emitter.new_module("convolution", lightly=True)
     for height in heights(emitter.host().lanes):
         _emit_micro(made, height, vectors)
     _emit_pack_task(made, vectors)

@@ -29,7 +29,7 @@ def _emit_pixels(module: Any, tall: int, vectors: int) -> None:
     emit = Emitter(module, f"tile_{tall}", [POINTER, POINTER, POINTER, I64, I64, POINTER], internal=True)
     build, lanes, zero = emit.build, emit.lanes, emit.integer(0)
     y, x, weights, rows, channels, phase = emit.args
-    masks = [emit.tail(build.sub(channels, emit.integer(v * lanes))) for v in range(vectors)]
+    masks = [emit.bits(build.sub(channels, emit.integer(v * lanes))) for v in range(vectors)]
     pixel, out_pixel = emit.field(phase, plan.A_PIXEL), emit.field(phase, plan.OUT_PIXEL)
     sums = [[emit.variable(emit.vector, emit.floats(0.0)) for _ in range(vectors)] for _ in range(tall)]
     taps, step = emit.field(phase, plan.TAPS_ALONG), emit.field(phase, plan.A_ALONG)
@@ -119,7 +119,7 @@ def _emit_taps(module: Any, tall: int, vectors: int) -> None:
     emit = Emitter(module, f"taps_{tall}", arguments, internal=True)
     build, lanes, zero = emit.build, emit.lanes, emit.integer(0)
     to, x, g, left, images, lines, distance, block, phase = emit.args
-    masks = [emit.tail(build.sub(left, emit.integer(v * lanes))) for v in range(vectors)]
+    masks = [emit.bits(build.sub(left, emit.integer(v * lanes))) for v in range(vectors)]
     channels = emit.field(block, plan.CHANNELS)
     places = [
         emit.at(to, build.add(build.mul(channels, emit.integer(t)), emit.integer(v * lanes)))
@@ -216,7 +216,7 @@ def _emit_item(module: Any, vectors: int) -> None:
 
 def module(vectors: int) -> Any:
     """The code for a convolution and its gradient by the image."""
-    made = emitter.new_module("depthwise")
+    made = emitter.new_module("depthwise", lightly=True)
     for tall in PIXELS:
         _emit_pixels(made, tall, vectors)
     _emit_task(made, vectors)
@@ -227,7 +227,7 @@ def module(vectors: int) -> Any:
 
 def module_for_kernel(vectors: int) -> Any:
     """The code for the gradient by the kernel."""
-    made = emitter.new_module("depthwise_kernel")
+    made = emitter.new_module("depthwise_kernel", lightly=True)
     for tall in TAPS:
         _emit_taps(made, tall, vectors)
     _emit_item(made, vectors)

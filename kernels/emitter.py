@@ -28,6 +28,7 @@ llvmlite_version: str = _version
 F32, VOID = ir.FloatType(), ir.VoidType()
 I1, I8, I32, I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
 POINTER = ir.PointerType()
+LIGHTLY = "lightly"
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,15 @@ def _optimized(module: ir.Module, target: Target) -> Any:
     tuning = binding.create_pipeline_tuning_options(speed_level=3)
     tuning.loop_unrolling = False  # it spills the address registers of the micro-kernel
     tuning.loop_vectorization = tuning.slp_vectorization = False  # what is to be a vector is one already
-    passes = binding.create_pass_builder(machine, tuning)
-    passes.getModulePassManager().run(parsed, passes)
+    builder = binding.create_pass_builder(machine, tuning)
+    passes = builder.getModulePassManager()
+    if LIGHTLY in module.namedmetadata:
+        passes = binding.create_new_module_pass_manager()
+        passes.add_sroa_pass()
+        passes.add_instruction_combine_pass()
+        passes.add_simplify_cfg_pass()
+        passes.add_loop_rotate_pass()
+    passes.run(parsed, builder)
     return parsed
 
 
@@ -134,10 +142,17 @@ def load(code: bytes, names: Sequence[str]) -> list[int]:
 _engines: list[Any] = []  # an engine frees its code when it dies
 
 
-def new_module(name: str) -> ir.Module:
-    """An empty module for this machine."""
+def new_module(name: str, lightly: bool = False) -> ir.Module:
+    """An empty module for this machine.
+
+    Args:
+      name: its name.
+      lightly: whether to run few passes over it, a tenth of their time: its loops are as they should be already.
+    """
     module = ir.Module(name=name)
-    module.triple = _triple()
+    module.triple = binding.get_default_triple()
+    if lightly:
+        module.add_named_metadata(LIGHTLY)
     return module
 
 

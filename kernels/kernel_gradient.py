@@ -38,7 +38,7 @@ def _emit_tile(module: Any, height: int, vectors: int) -> None:
     filters = emit.field(block, plan.OUT_CHANNELS)
     a = Operand(x, distance, emit.field(phase, plan.A_ROW), emit.field(phase, plan.A_PIXEL))
     b = Operand(g, emit.field(block, plan.OUT_IMAGE), emit.field(phase, plan.OUT_ROW), filters)
-    masks = [emit.tail(build.sub(columns, emit.integer(n * lanes))) for n in range(vectors)]
+    masks = [emit.bits(build.sub(columns, emit.integer(n * lanes))) for n in range(vectors)]
     aside = emit.at(emit.variable(emitter.ir.ArrayType(F32, lanes * vectors)), emit.integer(0))  # for the other rows
 
     def write(m: int, n: int, value: Value) -> None:
@@ -121,7 +121,7 @@ def emit_sum_task(module: Any) -> None:
     first = build.mul(number, emit.integer(CHUNK))
     last = emit.minimum(build.add(first, emit.integer(CHUNK)), size)
     with emit.loop(first, last, emit.lanes) as i:
-        mask = emit.tail(build.sub(last, i))
+        mask = emit.bits(build.sub(last, i))
         total = emit.variable(emit.vector, emit.load(emit.at(sums, i), mask))
         with emit.loop(emit.integer(1), slabs) as slab:
             value = emit.load(emit.at(sums, build.add(build.mul(slab, size), i)), mask)
@@ -138,7 +138,7 @@ def chunks(emit: Emitter, words: Value) -> Value:
 
 def module(vectors: int) -> Any:
     """The code for tiles of so many vectors a row."""
-    made = emitter.new_module("kernel_gradient")
+    made = emitter.new_module("kernel_gradient", lightly=True)
     for height in heights(emitter.host().lanes):
         _emit_tile(made, height, vectors)
     _emit_item(made, vectors)

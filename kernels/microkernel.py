@@ -89,6 +89,7 @@ def emit_tile(
     build, zero = emit.build, emit.integer(0)
     begin = [emit.floats(0.0)] * vectors if initial is None else initial
     tile = [[emit.variable(emit.vector, value) for value in begin] for _ in range(height)]
+    rows = [build.mul(a_row, emit.integer(m)) for m in range(height)]
     with emit.loop(zero, sizes[0]) as r, emit.loop(zero, sizes[1]) as s:
         row_a, row_b = (
             emit.at(operand.start, build.add(build.mul(r, operand.outer), build.mul(s, operand.middle)))
@@ -101,7 +102,7 @@ def emit_tile(
                 for n in range(vectors)
             ]
             for m in range(height):
-                value = emit.broadcast(build.load(emit.at(left, build.mul(a_row, emit.integer(m))), typ=F32))
+                value = emit.broadcast(build.load(emit.at(left, rows[m]), typ=F32))
                 for n in range(vectors):
                     build.store(emit.fma(value, bs[n], build.load(tile[m][n], typ=emit.vector)), tile[m][n])
     for m in reversed(range(height)):

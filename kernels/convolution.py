@@ -85,12 +85,12 @@ def _panel(emit: Emitter, block: Value, phase: Value, panel: Value) -> Value:
 
 
 def _emit_micro(module: Any, height: int, vectors: int) -> None:
-    """micro(y, x, panel, bias, rows, columns, block, phase): one tile of the result."""
-    arguments = [POINTER, POINTER, POINTER, POINTER, I64, I64, POINTER, POINTER]
+    """micro(y, x, panel, bias, rows, columns, down, block, phase): one tile of the result, of so many rows of taps."""
+    arguments = [POINTER, POINTER, POINTER, POINTER, I64, I64, I64, POINTER, POINTER]
     emit = Emitter(module, f"micro_{height}", arguments, internal=True)
     build, lanes = emit.build, emit.lanes
-    y, x, panel, bias, rows, columns, block, phase = emit.args
-    down, along, depth = (emit.field(phase, index) for index in (plan.LOOP_DOWN, plan.LOOP_ALONG, plan.LOOP_DEPTH))
+    y, x, panel, bias, rows, columns, down, block, phase = emit.args
+    along, depth = (emit.field(phase, index) for index in (plan.LOOP_ALONG, plan.LOOP_DEPTH))
     width = emit.integer(lanes * vectors)
     middle = build.mul(depth, width)
     a = Operand(x, emit.field(phase, plan.A_DOWN), emit.field(phase, plan.A_ALONG), emit.integer(1))
@@ -146,12 +146,16 @@ def _emit_task(module: Any, vectors: int) -> None:
     filters, bias = emit.field(block, plan.FILTERS), emit.field(block, plan.BIAS, POINTER)
     unbiased = build.icmp_signed("==", build.ptrtoint(bias, I64), zero)
     wide = emit.integer(emit.lanes * vectors)
-    a_row, a_pixel = emit.field(phase, plan.A_ROW), emit.field(phase, plan.A_PIXEL)
+    a_row, a_pixel, a_down = (emit.field(phase, index) for index in (plan.A_ROW, plan.A_PIXEL, plan.A_DOWN))
+    taps_size = build.mul(build.mul(emit.field(phase, plan.LOOP_ALONG), emit.field(phase, plan.LOOP_DEPTH)), wide)
     in_group, near = emit.field(block, plan.PANELS_IN_GROUP), emit.field(block, plan.NEAR)
 
     def line_of(line: Value, group: Value, first_part: Value, last_part: Value) -> None:
         """A line of tiles, for some panels that stay in a cache meanwhile."""
+        skipped, down = _taps_inside(emit, block, phase, build.add(first, line), flat)
         of_group = build.add(build.mul(line, a_row), build.mul(group, emit.field(phase, plan.A_GROUP)))
+        of_group = build.add(of_group, build.mul(skipped, a_down))
+        skipped_weights = build.mul(skipped, taps_size)
         first_channel, first_panel = build.mul(group, filters), build.mul(group, in_group)
         line_y, line_x = emit.at(target, build.mul(line, out_row)), emit.at(source, of_group)
         done = emit.variable(I64, zero)
@@ -166,10 +170,10 @@ def _emit_task(module: Any, vectors: int) -> None:
                     n = build.mul(part, wide)
                     valid = emit.minimum(build.sub(filters, n), wide)
                     channel = build.add(first_channel, n)
-                    weights = _panel(emit, block, phase, build.add(first_panel, part))
+                    weights = emit.at(_panel(emit, block, phase, build.add(first_panel, part)), skipped_weights)
                     added = build.select(unbiased, bias, emit.at(bias, channel))
                     micro = module.globals[f"micro_{tall}"]
-                    build.call(micro, [emit.at(to, channel), here, weights, added, inside, valid, block, phase])
+                    build.call(micro, [emit.at(to, channel), here, weights, added, inside, valid, down, block, phase])
 
     with emit.loop(zero, emit.field(block, plan.GROUPS)) as group, emit.loop(zero, in_group, near) as first_part:
         last_part = emit.minimum(build.add(first_part, near), in_group)
@@ -178,6 +182,19 @@ def _emit_task(module: Any, vectors: int) -> None:
     build.branch(end)
     build.position_at_end(end)
     emit.finish()
+
+
+def _taps_inside(emit: Emitter, block: Value, phase: Value, row: Value, flat: Value) -> tuple[Value, Value]:
+    """For a row of the output, the rows of taps above the image, and how many are inside; all, if rows are flat."""
+    build, zero = emit.build, emit.integer(0)
+    gap, taps = emit.field(phase, plan.GAP_ROW), emit.field(phase, plan.LOOP_DOWN)
+    place = build.add(emit.field(phase, plan.ORIGIN_ROW), build.mul(row, emit.field(phase, plan.STEP_ROW)))
+    more = build.sub(gap, emit.integer(1))
+    above = build.sdiv(build.add(maximum(emit, build.sub(zero, place), zero), more), gap)
+    below = build.sdiv(build.add(maximum(emit, build.sub(emit.field(block, plan.HEIGHT), place), zero), more), gap)
+    skipped = emit.minimum(above, taps)
+    inside = maximum(emit, build.sub(emit.minimum(below, taps), skipped), zero)
+    return build.select(flat, zero, skipped), build.select(flat, taps, inside)
 
 
 def emit_entry(module: Any, operands: tuple[int, ...], stages: Any) -> None:

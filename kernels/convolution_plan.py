@@ -60,6 +60,12 @@ class Axis:
         """Whether it sees pixels outside of an image."""
         return self.origin < 0 or self.origin + self.seen(self.count) > size
 
+    def inside(self, size: int) -> float:
+        """The share of taps that see pixels of an image, over all outputs."""
+        origins = (self.origin + i * self.step for i in range(self.count))
+        seen = sum(0 <= origin + t * self.gap < size for origin in origins for t in range(self.taps))
+        return seen / max(self.count * self.taps, 1)
+
     def seen(self, count: int) -> int:
         """The pixels from the first to the last that so many outputs see."""
         return (count - 1) * self.step + (self.taps - 1) * self.gap + 1 if self.taps else 0
@@ -188,9 +194,11 @@ def _phase(
         of_band = of_last = cover(along.count, known)
         cost = of_band[2] * down.count
         beyond = of_band[1] > along.count and sum(of_band[0]) == 1  # a single tile that is wider than a row
+        cost *= down.inside(problem.seen[0])  # rows of taps outside of the image are left out
     if not of_kernel:
         cost *= panels * (taps * depth + loops[0] * loops[1])
-    outside = down.reaches_out(problem.seen[0]) or along.reaches_out(problem.seen[1]) or (beyond and not flat)
+    above = down.reaches_out(problem.seen[0]) and (flat or of_kernel or problem.alone)
+    outside = above or along.reaches_out(problem.seen[1]) or (beyond and not flat)
     more = max(of_band[1] - along.count, 0) if beyond and not of_kernel else 0
     local_columns = along.seen(along.count) + more * along.step if outside else 0
     row = (local_columns or problem.seen[1]) * channels

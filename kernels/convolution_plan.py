@@ -22,7 +22,7 @@ Y, X, KERNEL, BIAS, SCRATCH = range(5)
     IMAGES, HEIGHT, WIDTH, CHANNELS, DEPTH, GROUPS, OUT_IMAGE, OUT_CHANNELS, FILTERS, PANELS, PANELS_IN_GROUP, BAND,
     BANDS, PHASES, W_K, W_N, W_GROUP, LOWEST, NEAR,
 ) = range(5, 24)  # fmt: skip
-ITEM_IMAGES, SLABS, SLAB_SIZE = W_K, W_N, W_GROUP  # for the kernel's gradient
+ITEM_IMAGES, SLABS, SLAB_SIZE, SPLITS = W_K, W_N, W_GROUP, LOWEST  # for the kernel's gradient
 FIRST_PHASE = 24
 # Words of each phase: where its output is, what it sees, where its weights are, its copy, its loops.
 (
@@ -32,7 +32,8 @@ FIRST_PHASE = 24
     FLAT, LOOP_DOWN, LOOP_ALONG, LOOP_DEPTH, A_DOWN, A_ALONG, A_PIXEL, A_ROW, A_GROUP, TILES, TILES_2, TILES_3,
     LAST_TILES, LAST_TILES_2, LAST_TILES_3, PHASE_WORDS,
 ) = range(40)  # fmt: skip
-NEVER, ALONG, WHOLE = range(3)  # how a band is spread
+WAYS = NEVER, ALONG, WHOLE = range(3)  # how a band is spread
+SMALL = 128  # taps times channels up to which whole windows side by side may pay for the kernel's gradient
 LOCAL = 3 << 16  # bytes of a task's copies where one row does not need more
 MOST_LOCAL = 1 << 20  # a thread's stack has some megabytes
 WORK = 1e5
@@ -131,7 +132,8 @@ def plan(
       alongs: the phases along the width.
       of_kernel: whether it is the kernel's gradient, whose tiles are of taps and channels instead of pixels.
     """
-    ways = (NEVER,) if problem.alone else (NEVER, WHOLE) if of_kernel else (NEVER, ALONG, WHOLE)
+    small = problem.kernel[0] * problem.kernel[1] * problem.depth <= SMALL
+    ways = (NEVER,) if problem.alone or (of_kernel and not small) else (NEVER, WHOLE) if of_kernel else WAYS
     choices = [choice for way in ways if (choice := _plan(problem, downs, alongs, way, of_kernel)) is not None]
     return min(choices)[1:] if choices else None
 

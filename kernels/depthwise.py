@@ -114,11 +114,11 @@ def _emit_task(module: Any, vectors: int) -> None:
 
 
 def _emit_taps(module: Any, tall: int, vectors: int) -> None:
-    """taps_<tall>(sums, x, g, channels, images, lines, distance, block, phase): what so many taps along a row get."""
-    arguments = [POINTER, POINTER, POINTER, I64, I64, I64, I64, POINTER, POINTER]
+    """taps_<tall>(sums, x, g, channels, images, lines, distance, more, block, phase): for so many taps along a row."""
+    arguments = [POINTER, POINTER, POINTER, *[I64] * 5, POINTER, POINTER]
     emit = Emitter(module, f"taps_{tall}", arguments, internal=True)
     build, lanes, zero = emit.build, emit.lanes, emit.integer(0)
-    to, x, g, left, images, lines, distance, block, phase = emit.args
+    to, x, g, left, images, lines, distance, more, block, phase = emit.args
     masks = [emit.bits(build.sub(left, emit.integer(v * lanes))) for v in range(vectors)]
     channels = emit.field(block, plan.CHANNELS)
     places = [
@@ -126,7 +126,8 @@ def _emit_taps(module: Any, tall: int, vectors: int) -> None:
         for t in range(tall)
         for v in range(vectors)
     ]
-    sums = [emit.variable(emit.vector, emit.load(place, masks[i % vectors])) for i, place in enumerate(places)]
+    before = [emit.bits(build.sub(build.mul(more, left), emit.integer(v * lanes))) for v in range(vectors)]
+    sums = [emit.variable(emit.vector, emit.load(place, before[i % vectors])) for i, place in enumerate(places)]
     gap, pixel = emit.field(phase, plan.A_ALONG), emit.field(phase, plan.A_PIXEL)
     columns = emit.field(phase, plan.COLUMNS)
 
@@ -182,9 +183,9 @@ def _emit_taps(module: Any, tall: int, vectors: int) -> None:
 
 
 def _emit_item(module: Any, vectors: int) -> None:
-    """item(block, sums, number): adds what a band of an image gives, or some whole images."""
-    emit = Emitter(module, "item", [POINTER, POINTER, I64], internal=True)
-    build, (block, sums, number), zero = emit.build, emit.args, emit.integer(0)
+    """item(block, sums, number, begin, end, more): what a band gives, or some images, for some vectors of channels."""
+    emit = Emitter(module, "item", [POINTER, POINTER, I64, I64, I64, I64], internal=True)
+    build, (block, sums, number, begin, end, more), zero = emit.build, emit.args, emit.integer(0)
     phase = phase_at(emit, block, zero)
     together = emit.field(block, plan.ITEM_IMAGES)
     group_of, band = divided(emit, number, emit.field(block, plan.BANDS))
@@ -197,7 +198,8 @@ def _emit_item(module: Any, vectors: int) -> None:
     place = build.add(place, build.mul(image, emit.field(block, plan.OUT_IMAGE)))
     gradient = emit.at(emit.field(block, plan.Y, POINTER), place)
     channels, along = emit.field(block, plan.CHANNELS), emit.field(phase, plan.TAPS_ALONG)
-    with emit.loop(zero, channels, emit.lanes * vectors) as channel:
+    with emit.loop(begin, end) as panel:
+        channel = build.mul(panel, emit.integer(emit.lanes * vectors))
         g, left = emit.at(gradient, channel), build.sub(channels, channel)
         with emit.loop(zero, emit.field(phase, plan.TAPS_DOWN)) as down:
             row = emit.at(source, build.add(build.mul(down, emit.field(phase, plan.A_DOWN)), channel))
@@ -210,7 +212,7 @@ def _emit_item(module: Any, vectors: int) -> None:
                     here = emit.at(row, build.mul(tap, emit.field(phase, plan.A_ALONG)))
                     there = emit.at(to, build.mul(tap, channels))
                     taps = module.globals[f"taps_{tall}"]
-                    build.call(taps, [there, here, g, left, images, rows, distance, block, phase])
+                    build.call(taps, [there, here, g, left, images, rows, distance, more, block, phase])
     emit.finish()
 
 
@@ -233,7 +235,7 @@ def module_for_kernel(vectors: int) -> Any:
     _emit_item(made, vectors)
     emit_slab_task(made)
     emit_sum_task(made)
-    emit_entry(made, (plan.KERNEL, plan.Y, plan.X), (("slab_task", product(plan.SLABS)), ("sum_task", chunks)))
+    emit_entry(made, (plan.KERNEL, plan.Y, plan.X), (("slab_task", product(plan.SLABS, plan.SPLITS)), ("sum_task", chunks)))
     return made
 
 
@@ -276,6 +278,6 @@ def launch(
     common, phases, _ = found
     if of_kernel:
         of_slabs, size = slabs(problem, common, phases, axes), math.prod(kernel)
-        words = (0, 0, 0, 0, 0, *common, *of_slabs, 0, 0, *phases)
+        words = (0, 0, 0, 0, 0, *common, *of_slabs, 0, *phases)
         return Launch(code(vectors, True), 3, words, 4 * size * of_slabs[1])
     return Launch(code(vectors, False), 3, (0, 0, 0, 0, 0, *common, 0, 0, 0, 0, 0, *phases))

@@ -1,7 +1,7 @@
 """The gradient of a float32 convolution by its kernel: sums over pixels of what a tap saw times the output's gradient.
 
-Each slab of images has sums of its own, which stay near while its bands pass; then the slabs' sums are added in order.
-Slabs are cut by the sizes alone, so that the bits do not depend on the threads.
+A task has a slab of the images and some of the filters. Its sums stay near while the slab's bands pass; in the end the
+slabs' sums are added in order. Slabs are cut by the sizes alone, so that the bits do not depend on the threads.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from . import convolution_plan as plan
 from . import emitter
-from .bands import clear, divided, emit_band, maximum, phase_at
+from .bands import divided, emit_band, maximum, phase_at
 from .cache import compiled
 from .convolution import emit_entry, product
 from .emitter import F32, I64, POINTER, Emitter
@@ -22,39 +22,40 @@ from .microkernel import Operand, emit_tile, heights
 Sizes = tuple[int, ...]
 Value = Any
 MOST_SLABS = 16
-MOST_SUMS = 1 << 22  # floats of all slabs, if there are more than two
+PIXELS_IN_SLAB = 1024  # at least: each slab's sums are written and read once more
 CHUNK = 4096  # floats that a task adds
 
 
 def _emit_tile(module: Any, height: int, vectors: int) -> None:
-    """tile_<height>(sums, x, g, skip, rows, columns, images, lines, pixels, distance, block, phase).
+    """tile_<height>(sums, x, g, skip, rows, columns, images, lines, pixels, distance, more, block, phase).
 
-    Adds to rows `skip` to `rows` of a tile of the sums what images a `distance` apart give.
+    Puts into rows `skip` to `rows` of a tile of the sums what images a `distance` apart give; adds it if `more`.
     """
-    arguments = [POINTER, POINTER, POINTER, *[I64] * 7, POINTER, POINTER]
+    arguments = [POINTER, POINTER, POINTER, *[I64] * 8, POINTER, POINTER]
     emit = Emitter(module, f"tile_{height}", arguments, internal=True)
     build, lanes = emit.build, emit.lanes
-    sums, x, g, skip, rows, columns, images, lines, pixels, distance, block, phase = emit.args
+    sums, x, g, skip, rows, columns, images, lines, pixels, distance, more, block, phase = emit.args
     filters = emit.field(block, plan.OUT_CHANNELS)
     a = Operand(x, distance, emit.field(phase, plan.A_ROW), emit.field(phase, plan.A_PIXEL))
     b = Operand(g, emit.field(block, plan.OUT_IMAGE), emit.field(phase, plan.OUT_ROW), filters)
     masks = [emit.bits(build.sub(columns, emit.integer(n * lanes))) for n in range(vectors)]
+    before = [emit.bits(build.sub(build.mul(more, columns), emit.integer(n * lanes))) for n in range(vectors)]
     aside = emit.at(emit.variable(emitter.ir.ArrayType(F32, lanes * vectors)), emit.integer(0))  # for the other rows
 
     def write(m: int, n: int, value: Value) -> None:
         row = emit.integer(m)
         wanted = build.and_(build.icmp_signed("<=", skip, row), build.icmp_signed("<", row, rows))
         there = emit.at(build.select(wanted, emit.at(sums, build.mul(filters, row)), aside), emit.integer(n * lanes))
-        emit.store(build.fadd(emit.load(there, masks[n]), value), there, masks[n])
+        emit.store(build.fadd(emit.load(there, before[n]), value), there, masks[n])
 
     emit_tile(emit, height, vectors, (images, lines, pixels), a, b, emit.integer(1), write, masks=masks)
     emit.finish()
 
 
 def _emit_item(module: Any, vectors: int) -> None:
-    """item(block, sums, number): adds what a band of an image gives, or some whole images."""
-    emit = Emitter(module, "item", [POINTER, POINTER, I64], internal=True)
-    build, (block, sums, number), zero = emit.build, emit.args, emit.integer(0)
+    """item(block, sums, number, begin, end, more): what a band of an image gives, or some whole images, for some panels."""
+    emit = Emitter(module, "item", [POINTER, POINTER, I64, I64, I64, I64], internal=True)
+    build, (block, sums, number, begin, end, more), zero = emit.build, emit.args, emit.integer(0)
     phase = phase_at(emit, block, zero)
     together = emit.field(block, plan.ITEM_IMAGES)
     group_of, band = divided(emit, number, emit.field(block, plan.BANDS))
@@ -73,7 +74,9 @@ def _emit_item(module: Any, vectors: int) -> None:
     filters, wide = emit.field(block, plan.FILTERS), emit.integer(emit.lanes * vectors)
     depth, along = emit.field(phase, plan.LOOP_DEPTH), emit.field(phase, plan.LOOP_ALONG)
     row = emit.field(block, plan.OUT_CHANNELS)
-    with emit.loop(zero, emit.field(block, plan.GROUPS)) as group, emit.loop(zero, filters, wide) as n:
+    with emit.loop(begin, end) as panel:
+        group, part = divided(emit, panel, emit.field(block, plan.PANELS_IN_GROUP))
+        n = build.mul(part, wide)
         channel = build.add(build.mul(group, filters), n)
         g, to = emit.at(gradient, channel), emit.at(sums, channel)
         of_group = emit.at(source, build.mul(group, emit.field(phase, plan.A_GROUP)))
@@ -92,23 +95,33 @@ def _emit_item(module: Any, vectors: int) -> None:
                     there, here = emit.at(to_tap, build.mul(start, row)), emit.at(of_tap, start)
                     arguments = [there, here, g, build.sub(m, start), build.sub(depth, start), build.sub(filters, n)]
                     tile = module.globals[f"tile_{tall}"]
-                    build.call(tile, [*arguments, images, lines, pixels, distance, block, phase])
+                    build.call(tile, [*arguments, images, lines, pixels, distance, more, block, phase])
     emit.finish()
 
 
 def emit_slab_task(module: Any) -> None:
-    """The sums of a slab, which is every item from its number's share of them on."""
+    """The sums of a slab, which is its number's share of the items, for a share of the panels."""
     emit = Emitter(module, "slab_task", [POINTER, I64])
     build, (block, number) = emit.build, emit.args
-    size, slabs = emit.field(block, plan.SLAB_SIZE), emit.field(block, plan.SLABS)
-    sums = emit.at(emit.field(block, plan.SCRATCH, POINTER), build.mul(number, size))
-    clear(emit, sums, size)
+    slabs, splits, zero, one = emit.field(block, plan.SLABS), emit.field(block, plan.SPLITS), emit.integer(0), emit.integer(1)
+    slab, split = divided(emit, number, splits)
+    alone = build.icmp_signed("==", slabs, one)
+    place = build.mul(slab, emit.field(block, plan.SLAB_SIZE))
+    sums = build.select(
+        alone, emit.field(block, plan.KERNEL, POINTER), emit.at(emit.field(block, plan.SCRATCH, POINTER), place)
+    )
     together = emit.field(block, plan.ITEM_IMAGES)
-    images = build.add(emit.field(block, plan.IMAGES), build.sub(together, emit.integer(1)))
+    images = build.add(emit.field(block, plan.IMAGES), build.sub(together, one))
     items = build.mul(build.udiv(images, together), emit.field(block, plan.BANDS))
-    bounds = [build.udiv(build.mul(build.add(number, emit.integer(more)), items), slabs) for more in (0, 1)]
-    with emit.loop(*bounds) as item:
-        build.call(module.globals["item"], [block, sums, item])
+
+    def share(part: Value, whole: Value, parts: Value) -> list[Value]:
+        return [build.udiv(build.mul(bound, whole), parts) for bound in (part, build.add(part, one))]
+
+    panels = share(split, emit.field(block, plan.PANELS), splits)
+    first, last = share(slab, items, slabs)
+    with emit.loop(first, last) as item:
+        more = build.select(build.icmp_signed("==", item, first), zero, one)
+        build.call(module.globals["item"], [block, sums, item, *panels, more])
     emit.finish()
 
 
@@ -131,9 +144,11 @@ def emit_sum_task(module: Any) -> None:
 
 
 def chunks(emit: Emitter, words: Value) -> Value:
-    """Emits the number of tasks that add the slabs' sums."""
+    """Emits the number of tasks that add the slabs' sums: none for one slab."""
     size = emit.field(words, plan.SLAB_SIZE)
-    return emit.build.udiv(emit.build.add(size, emit.integer(CHUNK - 1)), emit.integer(CHUNK))
+    count = emit.build.udiv(emit.build.add(size, emit.integer(CHUNK - 1)), emit.integer(CHUNK))
+    several = emit.build.icmp_signed(">", emit.field(words, plan.SLABS), emit.integer(1))
+    return emit.build.select(several, count, emit.integer(0))
 
 
 def module(vectors: int) -> Any:
@@ -144,7 +159,7 @@ def module(vectors: int) -> Any:
     _emit_item(made, vectors)
     emit_slab_task(made)
     emit_sum_task(made)
-    stages = ("slab_task", product(plan.SLABS)), ("sum_task", chunks)
+    stages = ("slab_task", product(plan.SLABS, plan.SPLITS)), ("sum_task", chunks)
     emit_entry(made, (plan.KERNEL, plan.Y, plan.X), stages)
     return made
 
@@ -174,12 +189,12 @@ def launch(
         return None
     common, phases, _ = found
     of_slabs, size = slabs(problem, common, phases, axes), math.prod(kernel)
-    words = (0, 0, 0, 0, 0, *common, *of_slabs, 0, 0, *phases)
+    words = (0, 0, 0, 0, 0, *common, *of_slabs, 0, *phases)
     return Launch(code(vectors), 3, words, 4 * size * of_slabs[1])
 
 
 def slabs(problem: plan.Problem, common: list[int], phases: list[int], axes: list[list[plan.Axis]]) -> Sizes:
-    """The images of an item, the number of slabs, the floats of one.
+    """The images of an item, the number of slabs, the floats of one, the shares of the panels.
 
     Small images are taken together, so that it pays to fetch a tile of the sums.
     """
@@ -192,4 +207,7 @@ def slabs(problem: plan.Problem, common: list[int], phases: list[int], axes: lis
         local = 4 * problem.channels * max(phases[plan.LOCAL_COLUMNS] * rows, pixels)
         together = max(1, min(plan.PIXELS // pixels, plan.LOCAL // local, problem.batch // MOST_SLABS))
     items = -(-problem.batch // together) * bands
-    return together, max(1, min(items, MOST_SLABS, max(2, MOST_SUMS // size))), size
+    wanted = min(items, MOST_SLABS, problem.batch * math.prod(problem.result) // PIXELS_IN_SLAB)
+    count = 1 << max(wanted, 1).bit_length() - 1
+    splits = min(problem.groups * problem.panels, -(-MOST_SLABS // count))
+    return together, count, size, splits

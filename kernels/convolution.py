@@ -235,7 +235,7 @@ def module(vectors: int) -> Any:
 
 
 @functools.cache
-def code(vectors: int) -> tuple[int, int]:
+def _code(vectors: int) -> tuple[int, int]:
     """The addresses of the entries, without bias and with."""
     plain, biased = compiled(module(vectors), ("kernel_3", "kernel_4"))
     return plain, biased
@@ -279,7 +279,9 @@ def launch(
         seen, result, into, out_of = counts, space, filters, channels
     lanes = emitter.host().lanes
     vectors = 1 if out_of // groups <= lanes else 2
-    problem = plan.Problem(batch, tuple(seen), tuple(result), into, out_of, groups, kernel, lanes * vectors, heights(lanes), lanes)
+    problem = plan.Problem(
+        batch, tuple(seen), tuple(result), into, out_of, groups, kernel, lanes * vectors, heights(lanes), lanes
+    )
     downs, alongs = ((plan.forward_axis if forward else plan.backward_axis)(*option) for option in options)
     found = plan.plan(problem, downs, alongs)
     if found is None:
@@ -288,7 +290,7 @@ def launch(
     layout = (filters, 1, out_of // groups) if forward else (1, filters, into // groups)
     lowest = struct.unpack("<q", struct.pack("<fxxxx", 0.0 if relu else -math.inf))[0]
     words = (0, 0, 0, 0, 0, *common, *layout, lowest, _near(phases), *phases)
-    return Launch(code(vectors)[bias], 4 if bias else 3, words, 4 * panels)
+    return Launch(_code(vectors)[bias], 4 if bias else 3, words, 4 * panels)
 
 
 def _near(phases: list[int]) -> int:

@@ -229,7 +229,7 @@ def _three(counts: Sizes) -> Sizes:
 
 
 def _band(problem: Problem, downs: list[Axis], alongs: list[Axis], spread: int, of_kernel: bool) -> int | None:
-    """The rows of a task: as much work as pays, no larger copies than stay near, and evenly cut; None if one is too large.
+    """The rows of a task: as much work as pays, copies that stay near, evenly cut; None if one row is too large.
 
     For the kernel's gradient it is to have enough pixels that it pays to fetch the sums and put them back.
     """
@@ -237,9 +237,7 @@ def _band(problem: Problem, downs: list[Axis], alongs: list[Axis], spread: int, 
     taps = max(down.taps * along.taps for down, along in itertools.product(downs, alongs))
     work = 2.0 * columns * problem.filters * problem.depth * max(taps, 1)
     padded = any(
-        axis.reaches_out(size)
-        for axes, size in zip((downs, alongs), problem.seen, strict=True)
-        for axis in axes
+        axis.reaches_out(size) for axes, size in zip((downs, alongs), problem.seen, strict=True) for axis in axes
     )
 
     def copied(band: int) -> int:

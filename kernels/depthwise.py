@@ -15,7 +15,7 @@ from . import emitter
 from .bands import divided, emit_band, maximum, phase_at
 from .cache import compiled
 from .convolution import emit_entry, product
-from .emitter import F32, I64, POINTER, Emitter
+from .emitter import I64, POINTER, Emitter
 from .kernel_gradient import chunks, emit_slab_task, emit_sum_task, slabs
 from .launches import Launch
 
@@ -235,12 +235,14 @@ def module_for_kernel(vectors: int) -> Any:
     _emit_item(made, vectors)
     emit_slab_task(made)
     emit_sum_task(made)
-    emit_entry(made, (plan.KERNEL, plan.Y, plan.X), (("slab_task", product(plan.SLABS, plan.SPLITS)), ("sum_task", chunks)))
+    emit_entry(
+        made, (plan.KERNEL, plan.Y, plan.X), (("slab_task", product(plan.SLABS, plan.SPLITS)), ("sum_task", chunks))
+    )
     return made
 
 
 @functools.cache
-def code(vectors: int, of_kernel: bool) -> int:
+def _code(vectors: int, of_kernel: bool) -> int:
     """The address of an entry."""
     (address,) = compiled((module_for_kernel if of_kernel else module)(vectors), ("kernel_3",))
     return address
@@ -279,5 +281,5 @@ def launch(
     if of_kernel:
         of_slabs, size = slabs(problem, common, phases, axes), math.prod(kernel)
         words = (0, 0, 0, 0, 0, *common, *of_slabs, 0, *phases)
-        return Launch(code(vectors, True), 3, words, 4 * size * of_slabs[1])
-    return Launch(code(vectors, False), 3, (0, 0, 0, 0, 0, *common, 0, 0, 0, 0, 0, *phases))
+        return Launch(_code(vectors, True), 3, words, 4 * size * of_slabs[1])
+    return Launch(_code(vectors, False), 3, (0, 0, 0, 0, 0, *common, 0, 0, 0, 0, 0, *phases))

@@ -53,7 +53,7 @@ def _emit_tile(module: Any, height: int, vectors: int) -> None:
 
 
 def _emit_item(module: Any, vectors: int) -> None:
-    """item(block, sums, number, begin, end, more): what a band of an image gives, or some whole images, for some panels."""
+    """item(block, sums, number, begin, end, more): what a band gives, or some whole images, for some panels."""
     emit = Emitter(module, "item", [POINTER, POINTER, I64, I64, I64, I64], internal=True)
     build, (block, sums, number, begin, end, more), zero = emit.build, emit.args, emit.integer(0)
     phase = phase_at(emit, block, zero)
@@ -103,7 +103,12 @@ def emit_slab_task(module: Any) -> None:
     """The sums of a slab, which is its number's share of the items, for a share of the panels."""
     emit = Emitter(module, "slab_task", [POINTER, I64])
     build, (block, number) = emit.build, emit.args
-    slabs, splits, zero, one = emit.field(block, plan.SLABS), emit.field(block, plan.SPLITS), emit.integer(0), emit.integer(1)
+    slabs, splits, zero, one = (
+        emit.field(block, plan.SLABS),
+        emit.field(block, plan.SPLITS),
+        emit.integer(0),
+        emit.integer(1),
+    )
     slab, split = divided(emit, number, splits)
     alone = build.icmp_signed("==", slabs, one)
     place = build.mul(slab, emit.field(block, plan.SLAB_SIZE))
@@ -165,7 +170,7 @@ def module(vectors: int) -> Any:
 
 
 @functools.cache
-def code(vectors: int) -> int:
+def _code(vectors: int) -> int:
     """The address of the entry."""
     (address,) = compiled(module(vectors), ("kernel_3",))
     return address
@@ -174,7 +179,7 @@ def code(vectors: int) -> int:
 def launch(
     images: Sizes, kernel: Sizes, strides: Sizes, pads: tuple[Sizes, Sizes], dilation: Sizes, groups: int = 1
 ) -> Launch | None:
-    """The kernel for the kernel's gradient; the output's gradient, images. See `convolution.launch` for the arguments."""
+    """The kernel for it; the output's gradient, images. See `convolution.launch` for the arguments."""
     batch, *space, channels = images
     filters = kernel[-1]
     axes = [plan.forward_axis(*option) for option in zip(space, kernel[:2], strides, pads, dilation, strict=True)]
@@ -183,14 +188,16 @@ def launch(
         return None
     lanes = emitter.host().lanes
     vectors = 1 if filters // groups <= lanes else 2
-    problem = plan.Problem(batch, tuple(space), counts, channels, filters, groups, kernel, lanes * vectors, heights(lanes), lanes)
+    problem = plan.Problem(
+        batch, tuple(space), counts, channels, filters, groups, kernel, lanes * vectors, heights(lanes), lanes
+    )
     found = plan.plan(problem, *axes, of_kernel=True)
     if found is None:
         return None
     common, phases, _ = found
     of_slabs, size = slabs(problem, common, phases, axes), math.prod(kernel)
     words = (0, 0, 0, 0, 0, *common, *of_slabs, 0, *phases)
-    return Launch(code(vectors), 3, words, 4 * size * of_slabs[1])
+    return Launch(_code(vectors), 3, words, 4 * size * of_slabs[1])
 
 
 def slabs(problem: plan.Problem, common: list[int], phases: list[int], axes: list[list[plan.Axis]]) -> Sizes:

@@ -7,7 +7,6 @@ axes has kernels; the rest is made of windows and matrix products.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -256,9 +255,7 @@ convolution_input_gradient.defvjp(
 )
 convolution_kernel_gradient.defvjp(
     lambda g, y, given, x, window, **params: _forward_again(g, conj(x), g, given, **params),
-    lambda g, y, given, x, window, **params: convolution_input_gradient(
-        conj(given), g, space=dims(x)[1:-1], **params
-    ),
+    lambda g, y, given, x, window, **params: convolution_input_gradient(conj(given), g, space=dims(x)[1:-1], **params),
 )
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from eagerly import kernels
-from eagerly.kernels import emitter, gemm, moves, philox, pool, pooling, rows
+from eagerly.kernels import convolution, depthwise, emitter, gemm, kernel_gradient, moves, philox, pool, pooling, rows
 
 
 @pytest.fixture(params=["host", "avx2"])
@@ -38,7 +38,7 @@ def compiled_once(tmp_path_factory):
 @pytest.fixture
 def made(target, monkeypatch, compiled_once):
     """Launches are made for the target, all that are asked for."""
-    drivers = moves, philox, pooling, rows
+    drivers = convolution, depthwise, kernel_gradient, moves, philox, pooling, rows
     monkeypatch.setenv("EAGERLY_CACHE_DIR", str(compiled_once))
     monkeypatch.setattr(kernels, "_launches", {})
     monkeypatch.setattr(kernels, "failures", {})

@@ -164,14 +164,50 @@ def _plan(
     return cost, common, phases, panel_start
 
 
+@dataclass(frozen=True)
+class _Tiles:
+    """How a line is cut into tiles: of each height how many, in full bands and in the last one.
+
+    cost: for one image, in rows of a tile times steps along k.
+    beyond: by how much the only tile of a line reaches over its end.
+    """
+
+    of_band: Sizes
+    of_last: Sizes
+    cost: float
+    beyond: int = 0
+
+
+def _tiles_of_kernel(problem: Problem, down: Axis, along: Axis, spread: int, loops: Sizes) -> _Tiles:
+    """Tiles of taps and channels, which go through the pixels."""
+    if problem.alone:  # what they add to may not be done twice
+        counts = divmod(along.taps, problem.known[0])
+        return _Tiles(counts, counts, 0.0)
+    counts, covered, cost = cover(loops[2], problem.known)
+    steps = down.count * along.count + (down.count if spread == NEVER else 0)
+    return _Tiles(counts, counts, cost * loops[0] * loops[1] * steps, max(covered - loops[2], 0))
+
+
+def _tiles_of_pixels(problem: Problem, down: Axis, along: Axis, spread: int, loops: Sizes, band: int) -> _Tiles:
+    """Tiles of pixels, which go through taps and channels: of a row, or of a band whose rows are one line."""
+    steps = down.taps * along.taps * problem.depth + loops[0] * loops[1]
+    if spread == NEVER:
+        counts, covered, cost = cover(along.count, problem.known)
+        cost *= down.count * down.inside(problem.seen[0])  # rows of taps outside of the image are left out
+        return _Tiles(counts, counts, cost * steps, max(covered - along.count, 0) if sum(counts) == 1 else 0)
+    last = down.count % band or band
+    of_band, of_last = (cover(rows * along.count, problem.known) for rows in (band, last))
+    cost = of_band[2] * (down.count // band) + of_last[2] * (last != band)
+    return _Tiles(of_band[0], of_last[0], cost * steps)
+
+
 def _phase(
     problem: Problem, down: Axis, along: Axis, spread: int, band: int, panel_start: int, of_kernel: bool
 ) -> tuple[list[int], float]:
     """The words of a phase, and its cost for one image."""
-    channels, depth, filters, known = problem.channels, problem.depth, problem.filters, problem.known
-    merged = problem.groups == 1 and along.gap == 1
+    channels, depth, filters = problem.channels, problem.depth, problem.filters
     flat, whole = spread != NEVER, spread == WHOLE
-    taps = down.taps * along.taps
+    merged = problem.groups == 1 and along.gap == 1  # what a window sees of a row lies side by side already
     chunks, chunk = (1, along.taps * depth) if merged else (along.taps, depth)
     spread_down = down.taps if whole else 1
     inner = along.taps * depth * spread_down
@@ -179,36 +215,22 @@ def _phase(
         loops = (1 if whole else down.taps), 1, inner
     else:
         loops = down.taps, min(chunks, along.taps), chunk
-    panels = problem.groups * problem.panels
-    last = down.count % band or band
-    if problem.alone and of_kernel:  # tiles of taps, which add to what is there and may not be done twice
-        of_band = of_last = divmod(along.taps, known[0]), along.taps, 0.0
-        cost, beyond = 0.0, False
-    elif of_kernel:
-        of_band = of_last = cover(loops[2], known)
-        cost = of_band[2] * loops[0] * loops[1] * panels * (down.count * along.count + down.count * (not flat))
-        beyond = of_band[1] > loops[2]
-    elif flat:
-        of_band, of_last = (cover(n * along.count, known) for n in (band, last))
-        cost = of_band[2] * (down.count // band) + of_last[2] * (last != band)
-        beyond = False
+    if of_kernel:
+        tiles = _tiles_of_kernel(problem, down, along, spread, loops)
     else:
-        of_band = of_last = cover(along.count, known)
-        cost = of_band[2] * down.count
-        beyond = of_band[1] > along.count and sum(of_band[0]) == 1  # a single tile that is wider than a row
-        cost *= down.inside(problem.seen[0])  # rows of taps outside of the image are left out
-    if not of_kernel:
-        cost *= panels * (taps * depth + loops[0] * loops[1])
+        tiles = _tiles_of_pixels(problem, down, along, spread, loops, band)
+    cost = tiles.cost * problem.groups * problem.panels
+
     above = down.reaches_out(problem.seen[0]) and (flat or of_kernel or problem.alone)
-    outside = above or along.reaches_out(problem.seen[1]) or (beyond and not flat)
-    more = max(of_band[1] - along.count, 0) if beyond and not of_kernel else 0
-    local_columns = along.seen(along.count) + more * along.step if outside else 0
+    outside = above or along.reaches_out(problem.seen[1]) or (tiles.beyond and not flat)
+    more = 0 if of_kernel else tiles.beyond * along.step
+    local_columns = along.seen(along.count) + more if outside else 0
     row = (local_columns or problem.seen[1]) * channels
     if flat:
         pixel = inner * problem.groups
         strides = along.count * pixel * (0 if whole else down.gap), 0, pixel, 0, inner
         copies = spread_down * chunks * problem.groups * -(-chunk // problem.lanes)
-        cost += 3.0 * copies * along.count * (down.count if whole else down.seen(down.count))
+        cost += COPY * copies * along.count * (down.count if whole else down.seen(down.count))
     else:
         strides = down.gap * row, along.gap * channels, along.step * channels, down.step * row, depth
     spreading = spread, down.step if whole else 1, spread_down, chunks, chunk
@@ -218,8 +240,8 @@ def _phase(
         down.spacing * problem.result[1] * filters, along.spacing * filters, down.count, along.count,
         down.origin, along.origin, down.step, along.step, down.gap, along.gap, down.taps, along.taps,
         down.first * w_rows[0] + along.first * w_rows[1], down.stride * w_rows[0], along.stride * w_rows[1],
-        panel_start, taps * depth * problem.width, local_columns, *spreading, int(flat), *loops, *strides,
-        *_three(of_band[0]), *_three(of_last[0]),
+        panel_start, down.taps * along.taps * depth * problem.width, local_columns, *spreading,
+        int(flat), *loops, *strides, *_three(tiles.of_band), *_three(tiles.of_last),
     ]  # fmt: skip
     return words, cost
 

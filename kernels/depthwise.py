@@ -274,7 +274,7 @@ def launch(
     known = TAPS if of_kernel else PIXELS
     problem = plan.Problem(batch, seen, result, channels, channels, 1, kernel, lanes * vectors, known, lanes, True)
     axes = [(plan.backward_axis if kind == "gradient" else plan.forward_axis)(*option) for option in options]
-    found = plan.plan(problem, *axes, of_kernel=of_kernel)
+    found = plan.plan(problem, axes[0], axes[1], of_kernel=of_kernel)
     if found is None:
         return None
     common, phases, _ = found

@@ -191,7 +191,7 @@ def launch(
     problem = plan.Problem(
         batch, tuple(space), counts, channels, filters, groups, kernel, lanes * vectors, heights(lanes), lanes
     )
-    found = plan.plan(problem, *axes, of_kernel=True)
+    found = plan.plan(problem, axes[0], axes[1], of_kernel=True)
     if found is None:
         return None
     common, phases, _ = found

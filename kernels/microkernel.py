@@ -49,10 +49,10 @@ def cover(size: int, known: tuple[int, ...]) -> tuple[tuple[int, ...], int, floa
             choices.append((cost + _cost(height), more))
         best.append(min(choices))
     cost, counts = best[-1]
-    more = (size - rest) // high
-    counts = (counts[0] + more, *counts[1:])
+    further = (size - rest) // high
+    counts = (counts[0] + further, *counts[1:])
     covered = sum(count * height for count, height in zip(counts, known, strict=True))
-    return counts, covered, cost + more * _cost(high)
+    return counts, covered, cost + further * _cost(high)
 
 
 def _cost(height: int) -> float:

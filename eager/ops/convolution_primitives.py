@@ -75,10 +75,9 @@ def launch(
     key = images, kernel, tuple(strides), fitting, tuple(dilation)
     if images[-1] == filters == groups > 1:
         return kernels.launch("depthwise", kind, *key)
-    key = *key, groups
     if kind == "kernel":
-        return kernels.launch("kernel_gradient", *key)
-    return kernels.launch("convolution", kind, *key)
+        return kernels.launch("kernel_gradient", *key, groups)
+    return kernels.launch("convolution", kind, *key, groups)
 
 
 def _launch_on(

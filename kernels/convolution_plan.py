@@ -36,7 +36,8 @@ WAYS = NEVER, ALONG, WHOLE = range(3)  # how a band is spread
 SMALL = 128  # taps times channels up to which whole windows side by side may pay for the kernel's gradient
 LOCAL = 3 << 16  # bytes of a task's copies where one row does not need more
 MOST_LOCAL = 1 << 20  # a thread's stack has some megabytes
-WORK = 1e5
+COPY = 3.0  # the cost of a vector copied, beside a row of a tile for a step along k
+WORK = 2e6  # operations in a task
 PIXELS = 256  # that the kernel's gradient sums before it fetches the next tile of sums
 
 
@@ -181,8 +182,8 @@ class _Tiles:
 def _tiles_of_kernel(problem: Problem, down: Axis, along: Axis, spread: int, loops: Sizes) -> _Tiles:
     """Tiles of taps and channels, which go through the pixels."""
     if problem.alone:  # what they add to may not be done twice
-        counts = divmod(along.taps, problem.known[0])
-        return _Tiles(counts, counts, 0.0)
+        by_tiles = divmod(along.taps, problem.known[0])
+        return _Tiles(by_tiles, by_tiles, 0.0)
     counts, covered, cost = cover(loops[2], problem.known)
     steps = down.count * along.count + (down.count if spread == NEVER else 0)
     return _Tiles(counts, counts, cost * loops[0] * loops[1] * steps, max(covered - loops[2], 0))

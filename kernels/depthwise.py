@@ -21,7 +21,7 @@ from .launches import Launch
 
 Sizes = tuple[int, ...]
 Value = Any
-PIXELS, TAPS = (8, 4), (3, 1)  # heights of tiles, forward and for the kernel's gradient
+PIXELS, TAPS = (6, 3), (3, 1)  # heights of tiles, forward and for the kernel's gradient
 
 
 def _emit_pixels(module: Any, tall: int, vectors: int) -> None:

@@ -214,7 +214,8 @@ def slabs(problem: plan.Problem, common: list[int], phases: list[int], axes: lis
         local = 4 * problem.channels * max(phases[plan.LOCAL_COLUMNS] * rows, pixels)
         together = max(1, min(plan.PIXELS // pixels, plan.LOCAL // local, problem.batch // MOST_SLABS))
     items = -(-problem.batch // together) * bands
+    if problem.alone:  # its sums are few, and a copy of the band costs as much as a share of the channels
+        return together, min(items, MOST_SLABS), size, 1
     wanted = min(items, MOST_SLABS, problem.batch * math.prod(problem.result) // PIXELS_IN_SLAB)
     count = 1 << max(wanted, 1).bit_length() - 1
-    splits = min(problem.groups * problem.panels, -(-MOST_SLABS // count))
-    return together, count, size, splits
+    return together, count, size, min(problem.groups * problem.panels, -(-MOST_SLABS // count))

@@ -5,7 +5,12 @@ import itertools
 import numpy as np
 import pytest
 
-from eagerly import ops
+from eagerly import kernels, ops
+from eagerly.ops.convolution_primitives import (
+    convolution,
+    convolution_input_gradient,
+    convolution_kernel_gradient,
+)
 from eagerly.tape import GradientTape
 from eagerly.tensor import AbstractTensor, Tensor
 from gradients import check_gradients
@@ -211,3 +216,59 @@ def test_errors_name_what_is_wrong(call, words):
     with pytest.raises(ValueError) as caught:
         call()
     assert [word for word in words if word not in str(caught.value)] == [], str(caught.value)
+
+
+LARGE = {
+    "conv2d": (lambda x, k: ops.conv(x, k, padding="same"), (8, 24, 24, 16), (3, 3, 16, 32)),
+    "strides": (lambda x, k: ops.conv(x, k, (2, 3), "same"), (16, 24, 24, 16), (3, 3, 16, 32)),
+    "conv1d": (lambda x, k: ops.conv(x, k, padding="causal", dilation_rate=3), (16, 100, 16), (5, 16, 32)),
+    "channels first": (lambda x, k: ops.conv(x, k, data_format="channels_first"), (8, 16, 24, 24), (3, 3, 16, 32)),
+    "groups": (lambda x, k: ops.conv(x, k, 2, "same"), (32, 24, 24, 16), (3, 3, 4, 32)),
+    "depthwise": (lambda x, k: ops.depthwise_conv(x, k, 1, "same"), (8, 40, 40, 20), (3, 3, 20, 1)),
+    "multiplier": (lambda x, k: ops.depthwise_conv(x, k, 2), (8, 40, 40, 20), (3, 3, 20, 3)),
+    "transposed": (lambda x, k: ops.conv_transpose(x, k, 2, "same"), (8, 12, 12, 32), (3, 3, 16, 32)),
+    "further apart": (lambda x, k: ops.conv_transpose(x, k, 4, output_padding=2), (16, 12, 12, 32), (3, 3, 16, 32)),
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_large_float32_images_and_their_gradients_agree_with_float64(name, monkeypatch):
+    function, *shapes = LARGE[name]
+    rng = np.random.default_rng(0)
+    x, k = (rng.normal(size=shape) for shape in shapes)
+    launches = []
+    find = kernels.launch
+    monkeypatch.setattr(kernels, "launch", lambda *key: launches.append(find(*key)) or launches[-1])
+
+    def results(dtype):
+        sources = [Tensor(x, dtype), Tensor(k, dtype)]
+        with GradientTape(persistent=True) as outer:
+            outer.watch(sources)
+            with GradientTape() as tape:
+                tape.watch(sources)
+                y = function(*sources)
+                loss = ops.mean(y * y)
+            first = tape.gradient(loss, sources)
+            size = ops.sum(first[0] * first[0]) + ops.sum(first[1] * first[1])
+        return [y, *first, *outer.gradient(size, sources)]
+
+    found = results("float32")
+    assert len(launches) >= 6 and None not in launches
+    count = len(launches)
+    for y, exact in zip(found, results("float64"), strict=True):
+        assert y.dtype == "float32"
+        scale = np.abs(exact.numpy()).max()
+        np.testing.assert_allclose(y.numpy(), exact.numpy(), rtol=1e-3, atol=3e-5 * scale)
+    assert len(launches) == count  # float64 has none
+
+
+def test_compiled_graphs_have_kernels():
+    options = {"strides": (1, 2), "pads": ((1, 1), (0, 1)), "dilation": (1, 1), "groups": 1}
+    x, k, g = AbstractTensor((2, 4, 7, 3)), AbstractTensor((3, 2, 3, 5)), AbstractTensor((2, 4, 4, 5))
+    assert convolution(x, k, **options).shape == g.shape
+    assert convolution.kernel_rule(x, k, **options).operands == 3
+    assert convolution_input_gradient.kernel_rule(g, k, space=(4, 7), **options).operands == 3
+    assert convolution_kernel_gradient.kernel_rule(g, x, window=(3, 2), **options).operands == 3
+    assert convolution.kernel_rule(AbstractTensor((2, 4, 7, 3), "float64"), k, **options) is None
+    volume = {"strides": (1,) * 3, "pads": ((0, 0),) * 3, "dilation": (1,) * 3, "groups": 1}
+    assert convolution.kernel_rule(AbstractTensor((2, 4, 4, 4, 3)), AbstractTensor((2, 2, 2, 3, 5)), **volume) is None

@@ -15,7 +15,7 @@ from typing import Any
 from . import convolution_plan as plan
 from . import emitter
 from .bands import divided, emit_band, maximum, phase_at
-from .cache import compiled
+from .cache import emitted
 from .emitter import F32, I64, POINTER, VOID, Emitter
 from .launches import Launch
 from .microkernel import Operand, emit_tile, heights
@@ -237,7 +237,7 @@ def module(vectors: int) -> Any:
 @functools.cache
 def _code(vectors: int) -> tuple[int, int]:
     """The addresses of the entries, without bias and with."""
-    plain, biased = compiled(module(vectors), ("kernel_3", "kernel_4"))
+    plain, biased = emitted(module, (vectors,), ("kernel_3", "kernel_4"))
     return plain, biased
 
 

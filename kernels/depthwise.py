@@ -13,7 +13,7 @@ from typing import Any
 from . import convolution_plan as plan
 from . import emitter
 from .bands import divided, emit_band, maximum, phase_at
-from .cache import compiled
+from .cache import emitted
 from .convolution import emit_entry, product
 from .emitter import I64, POINTER, Emitter
 from .kernel_gradient import chunks, emit_slab_task, emit_sum_task, slabs
@@ -244,7 +244,7 @@ def module_for_kernel(vectors: int) -> Any:
 @functools.cache
 def _code(vectors: int, of_kernel: bool) -> int:
     """The address of an entry."""
-    (address,) = compiled((module_for_kernel if of_kernel else module)(vectors), ("kernel_3",))
+    (address,) = emitted(module_for_kernel if of_kernel else module, (vectors,), ("kernel_3",))
     return address
 
 

@@ -150,7 +150,7 @@ def new_module(name: str, lightly: bool = False) -> ir.Module:
       lightly: whether to run few passes over it, a tenth of their time: its loops are as they should be already.
     """
     module = ir.Module(name=name)
-    module.triple = binding.get_default_triple()
+    module.triple = _triple()
     if lightly:
         module.add_named_metadata(LIGHTLY)
     return module
@@ -281,6 +281,13 @@ class Emitter:
         """The mask of the first `count` lanes."""
         order = ir.Constant(ir.VectorType(I64, self.lanes), [self.integer(lane) for lane in range(self.lanes)])
         return self.build.icmp_signed("<", order, self.broadcast(count))
+
+    def bits(self, count: Any) -> Any:
+        """The same mask, made of an integer's bits: LLVM does not move it into a loop to make it there each time."""
+        build, zero, lanes = self.build, self.integer(0), self.integer(self.lanes)
+        count = build.select(build.icmp_signed(">", count, zero), self.minimum(count, lanes), zero)
+        ones = build.sub(build.shl(self.integer(1), count), self.integer(1))
+        return build.bitcast(build.trunc(ones, ir.IntType(self.lanes)), ir.VectorType(I1, self.lanes))
 
     def load(self, pointer: Any, mask: Any = None) -> Any:
         """A vector of float32; lanes out of the mask are 0 and their memory is not touched."""

@@ -13,7 +13,7 @@ from typing import Any
 from . import convolution_plan as plan
 from . import emitter
 from .bands import divided, emit_band, maximum, phase_at
-from .cache import compiled
+from .cache import emitted
 from .convolution import emit_entry, product
 from .emitter import F32, I64, POINTER, Emitter
 from .launches import Launch
@@ -172,7 +172,7 @@ def module(vectors: int) -> Any:
 @functools.cache
 def _code(vectors: int) -> int:
     """The address of the entry."""
-    (address,) = compiled(module(vectors), ("kernel_3",))
+    (address,) = emitted(module, (vectors,), ("kernel_3",))
     return address
 
 

@@ -31,9 +31,7 @@ def compilations(monkeypatch):
     """The modules that were compiled, not read."""
     made = []
     compile_module = emitter.machine_code
-    monkeypatch.setattr(
-        emitter, "machine_code", lambda module, **how: made.append(module) or compile_module(module, **how)
-    )
+    monkeypatch.setattr(emitter, "machine_code", lambda module: made.append(module) or compile_module(module))
     return made
 
 

@@ -76,7 +76,7 @@ def test_kernel_that_does_not_compile_is_done_without(unmade, monkeypatch, tmp_p
     monkeypatch.setenv("EAGERLY_CACHE_DIR", str(tmp_path))
     calls = []
 
-    def fail(module, **options):
+    def fail(module):
         calls.append(module)
         raise RuntimeError("LLVM ERROR")
 

@@ -269,8 +269,8 @@ def launch(
         return None
     seen, result = (counts, tuple(space)) if kind == "gradient" else (tuple(space), counts)
     lanes = emitter.host().lanes
-    vectors = 1 if channels <= lanes else 2
     of_kernel = kind == "kernel"
+    vectors = 1 if channels <= lanes or (lanes < 16 and not of_kernel) else 2  # as many as there are registers for
     known = TAPS if of_kernel else PIXELS
     problem = plan.Problem(batch, seen, result, channels, channels, 1, kernel, lanes * vectors, known, lanes, True)
     axes = [(plan.backward_axis if kind == "gradient" else plan.forward_axis)(*option) for option in options]

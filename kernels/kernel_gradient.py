@@ -48,7 +48,17 @@ def _emit_tile(module: Any, height: int, vectors: int) -> None:
         there = emit.at(build.select(wanted, emit.at(sums, build.mul(filters, row)), aside), emit.integer(n * lanes))
         emit.store(build.fadd(emit.load(there, before[n]), value), there, masks[n])
 
-    emit_tile(emit, height, vectors, (images, lines, pixels), a, b, emit.integer(1), write, masks=masks)
+    def tile(masks: list[Value] | None) -> None:
+        emit_tile(emit, height, vectors, (images, lines, pixels), a, b, emit.integer(1), write, masks=masks)
+
+    if lanes == 16:
+        tile(masks)
+    else:  # AVX2 has no registers for masks
+        with build.if_else(build.icmp_signed(">=", columns, emit.integer(lanes * vectors))) as (whole, part):
+            with whole:
+                tile(None)
+            with part:
+                tile(masks)
     emit.finish()
 
 

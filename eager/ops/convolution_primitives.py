@@ -23,7 +23,9 @@ from .parts import conj
 _Array = np.ndarray[Any, Any]
 Pads = Sequence[tuple[Any, Any]]
 _FLOAT32 = np.dtype(np.float32)
-_WORTHWHILE = 1 << 14  # multiplications from which a kernel is; on fewer it is too, but a process's first one takes its time
+_WORTHWHILE = (
+    1 << 14
+)  # multiplications from which a kernel is; on fewer it is too, but a process's first one takes its time
 
 
 def _counts(space: Shape, window: Shape, strides: Sequence[int], pads: Pads, dilation: Sequence[int]) -> Shape:

@@ -24,7 +24,7 @@ from ..tape import GradientTape
 from ..tensor import AbstractTensor, Operand, Tensor
 from .executor import Plan
 from .graph import Graph
-from .passes import optimize, specialize
+from .passes import exact, optimize, specialize
 from .replay import replay
 from .tracing import trace
 
@@ -261,7 +261,7 @@ def _token(leaf: Any, shapes: bool, skip: int = 0) -> Any:
     if isinstance(leaf, Tensor):
         return (leaf.ndim, leaf.shape[skip:], leaf.dtype) if shapes else (leaf.ndim, leaf.dtype)
     if isinstance(leaf, (bool, int, float, complex, str, bytes)) or leaf is None:
-        return (type(leaf), leaf)
+        return exact(leaf)
     return _Same(leaf)
 
 

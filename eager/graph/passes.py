@@ -134,7 +134,12 @@ def _token(x: Any) -> Any:
         return ("slice", x.start, x.stop, x.step)
     if isinstance(x, (tuple, list)):
         return tuple(map(_token, x))
-    return (type(x).__name__, x)  # 1, 1.0 and True are equal and mean different dtypes
+    return exact(x)
+
+
+def exact(x: Any) -> Any:
+    """What tells a value from others that are equal to it: 1, 1.0 and True have different dtypes, 0.0 has a sign."""
+    return (type(x).__name__, x.hex() if type(x) is float else repr(x) if type(x) is complex else x)
 
 
 def simplify(graph: Graph) -> Graph:

@@ -22,6 +22,7 @@ from ..gradients import recorded
 from ..ops import creation
 from ..tape import GradientTape
 from ..tensor import AbstractTensor, Operand, Tensor
+from ..variable import Variable
 from .executor import Plan
 from .graph import Graph
 from .passes import exact, optimize, specialize
@@ -70,6 +71,7 @@ class Function:
         self._rows = rows  # whether the first axes of all tensors are one batch of unknown size
         self._traces: OrderedDict[Any, Traced] = OrderedDict()
         self._reasons: list[str] = []
+        self._is_method = False
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if context.tracing is not None or context.symbolic_call:
@@ -82,12 +84,18 @@ class Function:
         """The function as a method; each owner has traces of its own."""
         if owner is None:
             return self
-        name = f"_function_{self.name}"
+        name = f"_function_{self.python_function.__qualname__}"  # a method and the one that it overrides have two
         bound = vars(owner).get(name)
         if bound is None or bound.python_function.__func__ is not self.python_function:
             bound = Function(self.python_function.__get__(owner, kind), self.input_signature, self.name)
+            bound._is_method = True
             owner.__dict__[name] = bound
         return bound
+
+    def __reduce__(self) -> Any:
+        if self._is_method:  # that of the owner's copy
+            return getattr, (self.python_function.__self__, self.python_function.__name__)
+        return self.__qualname__  # as a function of Python is copied and pickled
 
     def _traced(self, args: tuple[Any, ...], kwargs: dict[str, Any], call: _Call) -> Traced:
         specs = None
@@ -225,7 +233,8 @@ class _Call:
             return "the structure of its arguments is another one"
         paths = nest.paths(self.structure)
         changes = [
-            f"{_readable(path)} was {_shown(old)} and is {_shown(new)}"
+            f"argument {path[3:]} "
+            + ("is another object" if _shown(old) == _shown(new) else f"was {_shown(old)} and is {_shown(new)}")
             for path, old, new in zip(paths, other.leaves, self.leaves, strict=True)
             if _token(old, True) != _token(new, True)
         ]
@@ -278,12 +287,9 @@ class _Same:
         return id(self.value)
 
 
-def _readable(path: str) -> str:
-    """The place of an argument as its caller knows it."""
-    return f"argument {path[3:]}" if path.startswith("[0]") else f"argument {path[3:]}"
-
-
 def _shown(leaf: Any) -> str:
+    if isinstance(leaf, Variable):
+        return f"Variable {leaf.path!r}"
     return repr(leaf) if isinstance(leaf, (bool, int, float, str)) or leaf is None else describe(leaf)
 
 

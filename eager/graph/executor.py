@@ -163,9 +163,11 @@ class Plan:
         for place, variable in self.read:
             value = variable._value
             if self.seen[place]() is not value:
-                array = arrays[place] = value._array
-                self.seen[place] = weakref.ref(value)
-                self.writable[place] = array.flags.owndata and array.flags.writeable
+                array = value._array
+                in_order = array.flags.c_contiguous
+                array = arrays[place] = array if in_order else np.ascontiguousarray(array)
+                self.seen[place] = weakref.ref(value) if in_order else _nobody
+                self.writable[place] = in_order and array.flags.owndata and array.flags.writeable
                 addresses[place] = address_of(array)
             elif arrays[place] is None:
                 arrays[place] = value._array

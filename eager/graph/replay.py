@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..tensor import AbstractTensor
 from .graph import Node
 
 
-def replay(nodes: Sequence[Node], values: Mapping[int, Any], results: Sequence[Any]) -> list[Any]:
-    """The results of nodes, for tensors that stand for the values with these identities; recorders are told."""
+def replay(
+    nodes: Sequence[Node],
+    values: Mapping[int, Any],
+    results: Sequence[Any],
+    instead: Callable[[AbstractTensor, Any], Any] = lambda symbol, value: value,
+) -> list[Any]:
+    """The results of nodes, for tensors that stand for the values with these identities; recorders are told.
+
+    `instead` is given each value that is made, with its symbol, and gives what stands for it from there on.
+    """
     now = dict(values)
 
     def of(x: Any) -> Any:
@@ -18,5 +26,6 @@ def replay(nodes: Sequence[Node], values: Mapping[int, Any], results: Sequence[A
 
     for node in nodes:
         made = node.primitive(*map(of, node.inputs), **node.params)
-        now.update(zip(map(id, node.outputs), made if type(made) is tuple else (made,), strict=True))
+        for symbol, value in zip(node.outputs, made if type(made) is tuple else (made,), strict=True):
+            now[id(symbol)] = instead(symbol, value)
     return [of(x) for x in results]

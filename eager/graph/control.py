@@ -13,6 +13,7 @@ import numpy as np
 
 from .. import dtypes, nest
 from ..context import context, scoped
+from ..dimensions import bind, evaluate, known
 from ..errors import GradientError, TraceError
 from ..ops import creation
 from ..tape import GradientTape
@@ -27,6 +28,7 @@ class Body:
     def __init__(self, function: Callable[..., Any], outer: Any, captured: dict[int, Any]):
         self.function, self.outer, self.captured = function, outer, captured
         self.now: dict[int, Any] = {}  # what stands for the captured values while the operation runs
+        self.sizes: dict[Any, Any] = {}  # of unknown dimensions, then
         self.template: Any = None
 
     def __call__(self, *args: Any) -> Any:
@@ -34,7 +36,7 @@ class Body:
         if any(isinstance(leaf, AbstractTensor) for leaf in leaves) or not self.now:
             return self.trace(args)
         values = {**self.now, **dict(zip(map(id, self.inputs), leaves, strict=True))}
-        return nest.pack(self.template, replay(self.nodes, values, self.results))
+        return nest.pack(self.template, replay(self.nodes, values, self.results, sizes=self.sizes))
 
     def trace(self, args: Any) -> Any:
         """Runs the function on symbols, and keeps what it does."""
@@ -82,7 +84,19 @@ class Control:
         self.data = [x for x in nest.flatten(args) if isinstance(x, AbstractTensor)]
         self.captured: list[AbstractTensor] = []
         self.template: Any = None
-        self.outputs = 0
+        self.made: tuple[AbstractTensor, ...] = ()
+
+    @property
+    def outputs(self) -> int:
+        """The number of its results."""
+        return len(self.made)
+
+    def sizes(self, tensors: Sequence[Any]) -> dict[Any, Any]:
+        """The sizes of dimensions that were unknown when this was traced."""
+        symbols = [*self.data, *self.captured]
+        if all(known(x.dims) for x in symbols):
+            return {}
+        return {atom: n for x, y in zip(symbols, tensors, strict=True) for atom, n in bind(x.dims, dims(y)).items()}
 
     def run(self, tensors: Sequence[Any]) -> list[Any]:
         """The results for tensors in the place of the inputs."""
@@ -90,8 +104,9 @@ class Control:
         now = dict(zip(map(id, self.captured), captured, strict=True)) | {0: None}
         rest = iter(data)
         args = nest.map_structure(lambda x: next(rest) if isinstance(x, AbstractTensor) else x, self.args)
+        sizes = self.sizes(tensors)
         for body in self.bodies:
-            body.now = now
+            body.now, body.sizes = now, sizes
         try:
             return [creation.convert_to_tensor(x) for x in nest.flatten(self.operation(*args))]
         finally:
@@ -99,6 +114,13 @@ class Control:
                 body.now = {}
 
     def __call__(self, *inputs: Any, **params: Any) -> Any:
+        if any(isinstance(x, AbstractTensor) for x in inputs):  # again a part of a trace
+            sizes = self.sizes(inputs)
+            made = tuple([AbstractTensor(tuple(evaluate(n, sizes) for n in y.dims), y.dtype) for y in self.made])
+            told = made[0] if len(made) == 1 else made
+            for recorder in context.recorders:
+                recorder.record(self, inputs, {}, told)
+            return told
         results = self.run([x.read() if isinstance(x, Operand) else wrap(x) for x in inputs])
         return results[0] if len(results) == 1 else tuple(results)
 
@@ -208,7 +230,7 @@ def control(outer: Any, name: str, operation: Callable[..., Any], args: Sequence
         for x in nest.flatten(result)
     ]
     symbols = tuple([AbstractTensor(tuple(x.shape), x.dtype) if isinstance(x, Tensor) else x for x in leaves])
-    node.outputs = len(symbols)
+    node.made = symbols
     for key, (variable, _) in list(outer.start.items()):
         if id(outer.now[key]) in captured:
             variable.read()  # which tapes around the operation are told of

@@ -21,7 +21,7 @@ from ..errors import TraceError, describe
 from ..gradients import recorded
 from ..ops import creation, elementwise
 from ..tape import GradientTape
-from ..tensor import AbstractTensor, Operand, Tensor
+from ..tensor import AbstractTensor, Operand, Tensor, dims
 from ..variable import Variable
 from .executor import Plan
 from .graph import Graph
@@ -393,6 +393,10 @@ class Traced:
         inputs = [elementwise.identity(x) for x in inputs]  # one tensor may come twice
         sources = [(number, x) for number, x in enumerate(inputs) if dtypes.has_gradient(x.dtype)]
 
+        sizes = {
+            atom: n for s, x in zip(self.symbols, inputs, strict=False) for atom, n in bind(s.dims, dims(x)).items()
+        }
+
         def instead(symbol: AbstractTensor, value: Any) -> Any:
             if id(symbol) not in graph.breaks:
                 return value
@@ -405,7 +409,7 @@ class Traced:
         with GradientTape() as tape:
             tape.watch([x for _, x in sources])
             values = dict(zip(map(id, graph.sources()), inputs, strict=False))
-            results = replay(graph.nodes, values, graph.outputs[: len(self.places)], instead)
+            results = replay(graph.nodes, values, graph.outputs[: len(self.places)], instead, sizes)
         targets = [(x, g) for x, g in zip(results, upstream, strict=True) if dtypes.is_float(x.dtype)]
         found = tape.gradient([x for x, _ in targets], [x for _, x in sources], [g for _, g in targets])
         gradients: list[Any] = [None] * len(inputs)

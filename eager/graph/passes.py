@@ -37,8 +37,8 @@ def specialize(graph: Graph, inputs: Sequence[AbstractTensor]) -> Graph:
     now: dict[int, Any] = {id(old): new for old, new in zip(graph.inputs, inputs, strict=True)}
     nodes = []
     for node in graph.nodes:
-        given = tuple(now.get(id(x), x) if isinstance(x, AbstractTensor) else _sized(x, sizes) for x in node.inputs)
-        params = {name: _sized(value, sizes) for name, value in node.params.items()}
+        given = tuple(now.get(id(x), x) if isinstance(x, AbstractTensor) else sized(x, sizes) for x in node.inputs)
+        params = {name: sized(value, sizes) for name, value in node.params.items()}
         outputs = _outputs(node, given, params, sizes)
         made = outputs if type(outputs) is tuple else (outputs,)
         now.update((id(old), new) for old, new in zip(node.outputs, made, strict=True))
@@ -53,14 +53,14 @@ def _outputs(node: Node, inputs: Sequence[Any], params: dict[str, Any], sizes: M
     return tuple([AbstractTensor(tuple(evaluate(n, sizes) for n in y.dims), y.dtype) for y in node.outputs])
 
 
-def _sized(value: Any, sizes: Mapping[Atom, Any]) -> Any:
+def sized(value: Any, sizes: Mapping[Atom, Any]) -> Any:
     """A param with sizes for its dimensions."""
     if isinstance(value, Dim):
         return evaluate(value, sizes)
     if isinstance(value, (tuple, list)):
-        return type(value)(_sized(item, sizes) for item in value)
+        return type(value)(sized(item, sizes) for item in value)
     if isinstance(value, slice):
-        return slice(*(_sized(x, sizes) for x in (value.start, value.stop, value.step)))
+        return slice(*(sized(x, sizes) for x in (value.start, value.stop, value.step)))
     return value
 
 

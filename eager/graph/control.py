@@ -6,14 +6,16 @@ Variables, becomes inputs of the operation. Its gradient is another such operati
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import copy
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from .. import dtypes, nest
 from ..context import context, scoped
-from ..dimensions import bind, evaluate, known
+from ..dimensions import evaluate
 from ..errors import GradientError, TraceError
 from ..ops import creation
 from ..tape import GradientTape
@@ -85,18 +87,20 @@ class Control:
         self.captured: list[AbstractTensor] = []
         self.template: Any = None
         self.made: tuple[AbstractTensor, ...] = ()
+        self.known: dict[Any, Any] = {}  # sizes of dimensions that were unknown when this was traced
+        self.lock = threading.RLock()  # what stands for captured values is noted in the bodies
 
     @property
     def outputs(self) -> int:
         """The number of its results."""
         return len(self.made)
 
-    def sizes(self, tensors: Sequence[Any]) -> dict[Any, Any]:
-        """The sizes of dimensions that were unknown when this was traced."""
-        symbols = [*self.data, *self.captured]
-        if all(known(x.dims) for x in symbols):
-            return {}
-        return {atom: n for x, y in zip(symbols, tensors, strict=True) for atom, n in bind(x.dims, dims(y)).items()}
+    def sized(self, sizes: Mapping[Any, Any]) -> Control:
+        """The operation for known sizes."""
+        twin = copy.copy(self)
+        twin.known = {**self.known, **sizes}
+        twin.made = tuple([AbstractTensor(tuple(evaluate(n, sizes) for n in y.dims), y.dtype) for y in self.made])
+        return twin
 
     def run(self, tensors: Sequence[Any]) -> list[Any]:
         """The results for tensors in the place of the inputs."""
@@ -104,19 +108,18 @@ class Control:
         now = dict(zip(map(id, self.captured), captured, strict=True)) | {0: None}
         rest = iter(data)
         args = nest.map_structure(lambda x: next(rest) if isinstance(x, AbstractTensor) else x, self.args)
-        sizes = self.sizes(tensors)
-        for body in self.bodies:
-            body.now, body.sizes = now, sizes
-        try:
-            return [creation.convert_to_tensor(x) for x in nest.flatten(self.operation(*args))]
-        finally:
+        with self.lock:
             for body in self.bodies:
-                body.now = {}
+                body.now, body.sizes = now, self.known
+            try:
+                return [creation.convert_to_tensor(x) for x in nest.flatten(self.operation(*args))]
+            finally:
+                for body in self.bodies:
+                    body.now = {}
 
     def __call__(self, *inputs: Any, **params: Any) -> Any:
         if any(isinstance(x, AbstractTensor) for x in inputs):  # again a part of a trace
-            sizes = self.sizes(inputs)
-            made = tuple([AbstractTensor(tuple(evaluate(n, sizes) for n in y.dims), y.dtype) for y in self.made])
+            made = tuple([AbstractTensor(y.dims, y.dtype) for y in self.made])
             told = made[0] if len(made) == 1 else made
             for recorder in context.recorders:
                 recorder.record(self, inputs, {}, told)
@@ -159,6 +162,10 @@ class ControlGradient:
         self.control, self.wanted, self.given = control, wanted, given
         self.name = f"{control.name}_gradient"
         self.outputs = sum(wanted)
+
+    def sized(self, sizes: Mapping[Any, Any]) -> ControlGradient:
+        """The operation for known sizes."""
+        return ControlGradient(self.control.sized(sizes), self.wanted, self.given)
 
     def __call__(self, *inputs: Any) -> list[Any]:
         if any(isinstance(x, AbstractTensor) for x in inputs):

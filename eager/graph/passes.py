@@ -42,8 +42,13 @@ def specialize(graph: Graph, inputs: Sequence[AbstractTensor]) -> Graph:
         outputs = _outputs(node, given, params, sizes)
         made = outputs if type(outputs) is tuple else (outputs,)
         now.update((id(old), new) for old, new in zip(node.outputs, made, strict=True))
-        nodes.append(Node(node.primitive, given, params, made))
+        nodes.append(Node(for_sizes(node.primitive, sizes), given, params, made))
     return _with(graph, nodes, now, list(inputs)).check()
+
+
+def for_sizes(primitive: Any, sizes: Mapping[Atom, Any]) -> Any:
+    """The primitive itself; control flow keeps the sizes that are known now."""
+    return primitive if isinstance(primitive, Primitive) or not hasattr(primitive, "sized") else primitive.sized(sizes)
 
 
 def _outputs(node: Node, inputs: Sequence[Any], params: dict[str, Any], sizes: Mapping[Atom, Any]) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..tensor import AbstractTensor
 from .graph import Node
-from .passes import sized
+from .passes import for_sizes, sized
 
 
 def replay(
@@ -33,7 +33,8 @@ def replay(
 
     for node in nodes:
         params = {name: sized(value, sizes) for name, value in node.params.items()} if sizes else node.params
-        made = node.primitive(*map(of, node.inputs), **params)
+        primitive = for_sizes(node.primitive, sizes) if sizes else node.primitive
+        made = primitive(*map(of, node.inputs), **params)
         for symbol, value in zip(node.outputs, made if type(made) in (tuple, list) else (made,), strict=True):
             now[id(symbol)] = instead(symbol, value)
     return [of(x) for x in results]

@@ -366,6 +366,8 @@ class Traced:
             for recorder in context.recorders:
                 recorder.assign(variable, variable._value)
         outputs = self(tensors)
+        if not self.places:
+            return outputs
         leaves = nest.flatten(outputs)
         inputs = [*tensors, *values]
 

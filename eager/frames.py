@@ -1,4 +1,7 @@
-"""The line of a user's code that is running: the innermost frame outside of this package, told by its module's name."""
+"""The line of a user's code that is running: the innermost frame outside of this package and NumPy.
+
+Both are told by their modules' names.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +33,6 @@ def is_ours(frame: FrameType) -> bool:
 def user_line() -> Line | None:
     """The line that called into this package, None if nothing but this package is running."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and is_ours(frame):
+    while frame is not None and (is_ours(frame) or frame.f_globals.get("__name__", "").startswith("numpy.")):
         frame = frame.f_back
     return None if frame is None else Line(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)

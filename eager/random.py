@@ -21,7 +21,7 @@ from . import dimensions, dtypes
 from .configurable import Configurable
 from .context import context
 from .errors import describe
-from .ops import arrays, creation, draws, elementwise, sampling
+from .ops import arrays, creation, draws, elementwise, integers, sampling, sorting
 from .ops.rules import normalize_axis
 from .primitive import cast
 from .tensor import AbstractTensor, Tensor, TensorLike, dims, wrap
@@ -368,10 +368,13 @@ def shuffle(x: TensorLike, axis: int = 0, seed: Any = None) -> Tensor:
     """
     tensor = creation.convert_to_tensor(x)
     axis = normalize_axis(axis, len(tensor.shape), "shuffle: axis")
-    if isinstance(tensor, AbstractTensor):
-        order: Any = AbstractTensor((dims(tensor)[axis],), dtypes.INTX)
+    if not isinstance(tensor, AbstractTensor):
+        order: Any = permutation(tensor.shape[axis], seed)
+    elif context.tracing is None:
+        order = AbstractTensor((dims(tensor)[axis],), dtypes.INTX)
     else:
-        order = permutation(tensor.shape[axis], seed)
+        high, low = cast(_bits((2, dims(tensor)[axis]), seed), dtype=np.dtype(np.uint64))
+        order = sorting.argsort(integers.bitwise_or(integers.left_shift(high, 32), low))
     return arrays.take(tensor, order, axis)
 
 

@@ -17,6 +17,7 @@ from . import dtypes
 from .context import context
 from .dimensions import Dim, Shape, display
 from .errors import TraceError, describe
+from .frames import user_line
 from .recorder import told_leaving
 
 
@@ -265,8 +266,10 @@ class AbstractTensor(Operand):
 
     def _no_value(self, *_: Any, **__: Any) -> NoReturn:
         """Raises TraceError: there is no value."""
+        line = None if context.tracing is None else user_line()
+        place = "" if line is None else f" ({line})"
         raise TraceError(
-            f"{self!r} has no value: it stands for data that comes later. Python's if, while, float(), int(), "
+            f"{self!r} has no value: it stands for data that comes later{place}. Python's if, while, float(), int(), "
             "iteration and NumPy need values; use ops.where or a layer, or compute outside of the model."
         )
 

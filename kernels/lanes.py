@@ -100,7 +100,7 @@ def store_one(emit: Emitter, dtype: str, value: Any, pointer: Any) -> None:
 
 
 def convert(emit: Emitter, value: Any, source: str, target: str) -> Any:
-    """A vector in another dtype: floats to integers towards zero, anything to bool by comparing with 0."""
+    """A vector in another dtype: floats to integers as `_truncated`, anything to bool by comparing with 0."""
     build = emit.build
     if source == target:
         return value
@@ -113,14 +113,36 @@ def convert(emit: Emitter, value: Any, source: str, target: str) -> Any:
     if is_float(target):
         return build.uitofp(value, kind) if is_unsigned(source) else build.sitofp(value, kind)
     if is_float(source):
-        name = "fptoui" if is_unsigned(target) else "fptosi"
-        return emit.call(f"llvm.{name}.sat.{suffix(emit, target)}.{suffix(emit, source)}", kind, value)
+        return _truncated(emit, value, source, target)
     wide, narrow = REGISTERS[target].width, REGISTERS[source].width
     if wide == narrow:
         return value
     if wide < narrow:
         return build.trunc(value, kind)
     return build.zext(value, kind) if is_unsigned(source) else build.sext(value, kind)
+
+
+def _truncated(emit: Emitter, value: Any, source: str, target: str) -> Any:
+    """Floats as integers, towards zero. What is out of range and NaN become what NumPy's casts give on x86.
+
+    That is the lowest integer of 32 or 64 bits, of which a smaller or unsigned one takes the low bits.
+    """
+    build, width = emit.build, 64 if BYTES[target] == 8 or target == "uint32" else 32
+
+    def signed(x: Any) -> Any:
+        low, kind = float(-(1 << (width - 1))), ir.VectorType(ir.IntType(width), emit.lanes)
+        inside = build.fcmp_ordered("<", x, constant(emit, source, -low))
+        inside = build.and_(inside, build.fcmp_ordered(">=", x, constant(emit, source, low)))
+        whole = build.fptosi(build.select(inside, x, constant(emit, source, 0)), kind)
+        return build.select(inside, whole, constant(emit, f"int{width}", -(1 << (width - 1))))
+
+    if target == "uint64":
+        half = constant(emit, source, float(1 << 63))
+        above = signed(build.fsub(value, half))
+        above = build.xor(above, constant(emit, "int64", -(1 << 63)))
+        return build.select(build.fcmp_ordered(">=", value, half), above, signed(value))
+    result = signed(value)
+    return result if 8 * BYTES[target] == width else build.trunc(result, type_of(emit, target))
 
 
 class _Typed:
@@ -296,8 +318,15 @@ def _bits(name: str) -> Operation:
     return emit
 
 
+def _add(t: _Typed, a: Any, b: Any) -> Any:
+    build = t.emit.build
+    if t.floating:
+        return build.fadd(a, b)
+    return build.or_(a, b) if t.dtype == "bool" else build.add(a, b)
+
+
 _EMITTERS: dict[str, Operation] = {
-    "add": _chosen("fadd", "add"),
+    "add": _add,
     "subtract": _chosen("fsub", "sub"),
     "multiply": _chosen("fmul", "mul"),
     "divide": _of_floats(lambda t, a, b: t.emit.build.fdiv(a, b)),
@@ -380,10 +409,11 @@ def supports(name: str, dtype: str) -> bool:
 
 
 _supported: dict[tuple[str, str], bool] = {}
+_NOT_OF_TRUTH = frozenset(("subtract", "negative", "sign"))  # which NumPy refuses
 
 
 def _try(name: str, dtype: str) -> bool:
-    if name not in NAMES or dtype not in REGISTERS:
+    if name not in NAMES or dtype not in REGISTERS or (dtype == "bool" and name in _NOT_OF_TRUTH):
         return False
     if name not in _EMITTERS:
         return True

@@ -6,13 +6,16 @@ Variables, becomes inputs of the operation. Its gradient is another such operati
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import copy
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from .. import dtypes, nest
 from ..context import context, scoped
+from ..dimensions import evaluate
 from ..errors import GradientError, TraceError
 from ..ops import creation
 from ..tape import GradientTape
@@ -27,6 +30,7 @@ class Body:
     def __init__(self, function: Callable[..., Any], outer: Any, captured: dict[int, Any]):
         self.function, self.outer, self.captured = function, outer, captured
         self.now: dict[int, Any] = {}  # what stands for the captured values while the operation runs
+        self.sizes: dict[Any, Any] = {}  # of unknown dimensions, then
         self.template: Any = None
 
     def __call__(self, *args: Any) -> Any:
@@ -34,7 +38,7 @@ class Body:
         if any(isinstance(leaf, AbstractTensor) for leaf in leaves) or not self.now:
             return self.trace(args)
         values = {**self.now, **dict(zip(map(id, self.inputs), leaves, strict=True))}
-        return nest.pack(self.template, replay(self.nodes, values, self.results))
+        return nest.pack(self.template, replay(self.nodes, values, self.results, sizes=self.sizes))
 
     def trace(self, args: Any) -> Any:
         """Runs the function on symbols, and keeps what it does."""
@@ -82,7 +86,21 @@ class Control:
         self.data = [x for x in nest.flatten(args) if isinstance(x, AbstractTensor)]
         self.captured: list[AbstractTensor] = []
         self.template: Any = None
-        self.outputs = 0
+        self.made: tuple[AbstractTensor, ...] = ()
+        self.known: dict[Any, Any] = {}  # sizes of dimensions that were unknown when this was traced
+        self.lock = threading.RLock()  # what stands for captured values is noted in the bodies
+
+    @property
+    def outputs(self) -> int:
+        """The number of its results."""
+        return len(self.made)
+
+    def sized(self, sizes: Mapping[Any, Any]) -> Control:
+        """The operation for known sizes."""
+        twin = copy.copy(self)
+        twin.known = {**self.known, **sizes}
+        twin.made = tuple([AbstractTensor(tuple(evaluate(n, sizes) for n in y.dims), y.dtype) for y in self.made])
+        return twin
 
     def run(self, tensors: Sequence[Any]) -> list[Any]:
         """The results for tensors in the place of the inputs."""
@@ -90,15 +108,22 @@ class Control:
         now = dict(zip(map(id, self.captured), captured, strict=True)) | {0: None}
         rest = iter(data)
         args = nest.map_structure(lambda x: next(rest) if isinstance(x, AbstractTensor) else x, self.args)
-        for body in self.bodies:
-            body.now = now
-        try:
-            return [creation.convert_to_tensor(x) for x in nest.flatten(self.operation(*args))]
-        finally:
+        with self.lock:
             for body in self.bodies:
-                body.now = {}
+                body.now, body.sizes = now, self.known
+            try:
+                return [creation.convert_to_tensor(x) for x in nest.flatten(self.operation(*args))]
+            finally:
+                for body in self.bodies:
+                    body.now = {}
 
     def __call__(self, *inputs: Any, **params: Any) -> Any:
+        if any(isinstance(x, AbstractTensor) for x in inputs):  # again a part of a trace
+            made = tuple([AbstractTensor(y.dims, y.dtype) for y in self.made])
+            told = made[0] if len(made) == 1 else made
+            for recorder in context.recorders:
+                recorder.record(self, inputs, {}, told)
+            return told
         results = self.run([x.read() if isinstance(x, Operand) else wrap(x) for x in inputs])
         return results[0] if len(results) == 1 else tuple(results)
 
@@ -137,6 +162,10 @@ class ControlGradient:
         self.control, self.wanted, self.given = control, wanted, given
         self.name = f"{control.name}_gradient"
         self.outputs = sum(wanted)
+
+    def sized(self, sizes: Mapping[Any, Any]) -> ControlGradient:
+        """The operation for known sizes."""
+        return ControlGradient(self.control.sized(sizes), self.wanted, self.given)
 
     def __call__(self, *inputs: Any) -> list[Any]:
         if any(isinstance(x, AbstractTensor) for x in inputs):
@@ -208,7 +237,7 @@ def control(outer: Any, name: str, operation: Callable[..., Any], args: Sequence
         for x in nest.flatten(result)
     ]
     symbols = tuple([AbstractTensor(tuple(x.shape), x.dtype) if isinstance(x, Tensor) else x for x in leaves])
-    node.outputs = len(symbols)
+    node.made = symbols
     for key, (variable, _) in list(outer.start.items()):
         if id(outer.now[key]) in captured:
             variable.read()  # which tapes around the operation are told of

@@ -51,7 +51,7 @@ class Plan:
         self.sources = {id(x): place for place, x in enumerate([*graph.inputs, *(v for _, v in graph.variables)])}
         self.results: list[Any] = []  # bases that get memory of their own
         for x in graph.results():
-            base = fused.view(x).base
+            base = fused.result(x).base
             if id(base) in arena.made and not any(base is other for other in self.results):
                 self.results.append(base)
         first = len(self.sources)
@@ -84,9 +84,9 @@ class Plan:
         self.of = np.array([source for _, source, _ in patches], np.int64)
         self.offsets = np.array([offset for _, _, offset in patches], np.int64)
         self.addresses: list[int] = [0] * len(self.sources)
-        self.outputs = [self._taker(fused.view(x)) for x in graph.outputs]
+        self.outputs = [self._taker(fused.result(x)) for x in graph.outputs]
         inplace = self._find_in_place(graph, fused)
-        updates = [(variable, self._taker(fused.view(x))) for variable, x in graph.updates]
+        updates = [(variable, self._taker(fused.result(x))) for variable, x in graph.updates]
         self.updates = [(variable, taker) for variable, taker in updates if id(variable) not in inplace]
         self.in_place = [
             (variable, *inplace[id(variable)], taker, variable.shape, variable.dtype)
@@ -136,10 +136,10 @@ class Plan:
                 reads.setdefault(id(view.base), []).append(number)
             makers.update((id(y), number) for y in task.outputs)
         values = {id(variable): value for variable, value in graph.variables}
-        bases = [id(fused.view(x).base) for x in graph.results()]
+        bases = [id(fused.result(x).base) for x in graph.results()]
         for variable, x in graph.updates:
             value = values.get(id(variable))
-            new = fused.view(x)
+            new = fused.result(x)
             maker = makers.get(id(new.base), -1)
             if value is None or maker <= last or not self.tasks[maker].in_place:
                 continue
@@ -163,9 +163,11 @@ class Plan:
         for place, variable in self.read:
             value = variable._value
             if self.seen[place]() is not value:
-                array = arrays[place] = value._array
-                self.seen[place] = weakref.ref(value)
-                self.writable[place] = array.flags.owndata and array.flags.writeable
+                array = value._array
+                in_order = array.flags.c_contiguous
+                array = arrays[place] = array if in_order else np.ascontiguousarray(array)
+                self.seen[place] = weakref.ref(value) if in_order else _nobody
+                self.writable[place] = in_order and array.flags.owndata and array.flags.writeable
                 addresses[place] = address_of(array)
             elif arrays[place] is None:
                 arrays[place] = value._array
@@ -260,7 +262,7 @@ class _Arena:
 
     def __init__(self, graph: Graph, fused: Fused, tasks: list[Task]):
         self.made = {id(y) for task in tasks for y in task.outputs}
-        own = {id(fused.view(x).base) for x in graph.results()}
+        own = {id(fused.result(x).base) for x in graph.results()}
         last: dict[int, int] = {}
         for number, task in enumerate(tasks):
             for view in task.inputs:

@@ -19,12 +19,13 @@ from ..context import context
 from ..dimensions import BATCH, bind, evaluate, unknown
 from ..errors import TraceError, describe
 from ..gradients import recorded
-from ..ops import creation
+from ..ops import creation, elementwise
 from ..tape import GradientTape
-from ..tensor import AbstractTensor, Operand, Tensor
+from ..tensor import AbstractTensor, Operand, Tensor, dims
+from ..variable import Variable
 from .executor import Plan
 from .graph import Graph
-from .passes import optimize, specialize
+from .passes import exact, optimize, specialize
 from .replay import replay
 from .tracing import trace
 
@@ -70,6 +71,7 @@ class Function:
         self._rows = rows  # whether the first axes of all tensors are one batch of unknown size
         self._traces: OrderedDict[Any, Traced] = OrderedDict()
         self._reasons: list[str] = []
+        self._is_method = False
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if context.tracing is not None or context.symbolic_call:
@@ -82,12 +84,18 @@ class Function:
         """The function as a method; each owner has traces of its own."""
         if owner is None:
             return self
-        name = f"_function_{self.name}"
+        name = f"_function_{self.python_function.__qualname__}"  # a method and the one that it overrides have two
         bound = vars(owner).get(name)
         if bound is None or bound.python_function.__func__ is not self.python_function:
             bound = Function(self.python_function.__get__(owner, kind), self.input_signature, self.name)
+            bound._is_method = True
             owner.__dict__[name] = bound
         return bound
+
+    def __reduce__(self) -> Any:
+        if self._is_method:  # that of the owner's copy
+            return getattr, (self.python_function.__self__, self.python_function.__name__)
+        return self.__qualname__  # as a function of Python is copied and pickled
 
     def _traced(self, args: tuple[Any, ...], kwargs: dict[str, Any], call: _Call) -> Traced:
         specs = None
@@ -104,21 +112,16 @@ class Function:
             specs = [
                 TensorSpec((None, *x.shape[1:]), x.dtype) if x.ndim else TensorSpec((), x.dtype) for x in call.tensors
             ]
-        symbols = [
-            AbstractTensor(x.shape, x.dtype) if specs is None else specs[i].symbol() for i, x in enumerate(call.tensors)
-        ]
         try:
-            found = Traced(self, call, symbols)
+            found = Traced(self, call, call.symbols(specs))
         except (TraceError, ValueError, TypeError):
             if not self._rows:
                 raise  # else either something depends on the size of the batch, or the message gets better
             key = call.key(shapes=True)
-            found = self._traces.get(key) or Traced(
-                self, call, [AbstractTensor(x.shape, x.dtype) for x in call.tensors]
-            )
+            found = self._traces.get(key) or Traced(self, call, call.symbols(None))
         self._reasons.append(self._reason(call))
         self._traces[key] = found
-        found.key = call
+        found.key = call.without_values()
         if len(self._traces) > MOST_TRACES:
             self._traces.popitem(last=False)
         return found
@@ -130,11 +133,11 @@ class Function:
           ValueError: if they do not fit the signature.
         """
         specs = [leaf for leaf in _specs(self.input_signature)]
-        if len(specs) != len(call.tensors):
+        if len(specs) != call.count:
             raise ValueError(
-                f"{self.name}: expected {len(specs)} tensors, as its input_signature says, got {len(call.tensors)}."
+                f"{self.name}: expected {len(specs)} tensors, as its input_signature says, got {call.count}."
             )
-        for number, (spec, x) in enumerate(zip(specs, call.tensors, strict=True)):
+        for number, (spec, x) in enumerate(zip(specs, call.tensors, strict=False)):
             fits = len(spec.shape) == x.ndim and x.dtype == dtypes.dtype(spec.dtype)
             if not fits or any(n not in (None, m) for n, m in zip(spec.shape, x.shape, strict=True)):
                 raise ValueError(
@@ -205,10 +208,23 @@ class _Call:
                 leaf = self.leaves[i] = creation.convert_to_tensor(leaf)
             if isinstance(leaf, Tensor):
                 self.tensors.append(leaf)
+        self.count = len(self.tensors)
+        self.masked = tuple([i for i, x in enumerate(self.tensors) if getattr(x, "_mask", None) is not None])
+        self.tensors += [self.tensors[i]._mask for i in self.masked]  # type: ignore[misc]
 
     def key(self, shapes: bool, skip: int = 0) -> Any:
         """What two calls of one trace have in common; of a tensor's sizes the first so many are not."""
-        return _form(self.structure), tuple([_token(leaf, shapes, skip) for leaf in self.leaves])
+        tokens = [_token(leaf, shapes, skip) for leaf in (*self.leaves, *self.tensors[self.count :])]
+        return _form(self.structure), tuple(tokens), self.masked
+
+    def symbols(self, specs: list[TensorSpec] | None) -> list[AbstractTensor]:
+        """What stands for the tensors: of their shapes, or as they are specified; a mask is as long as its tensor."""
+        made = [AbstractTensor(x.shape, x.dtype) if specs is None else specs[i].symbol()
+                for i, x in enumerate(self.tensors[: self.count])]  # fmt: skip
+        for i, mask in zip(self.masked, self.tensors[self.count :], strict=True):
+            alike = self.tensors[i].shape[: mask.ndim] == mask.shape
+            made[i]._mask = AbstractTensor(made[i].dims[: mask.ndim] if alike else mask.shape, mask.dtype)
+        return [*made, *(made[i]._mask for i in self.masked)]
 
     def filled(self, symbols: Sequence[AbstractTensor]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments with symbols for the tensors."""
@@ -219,13 +235,18 @@ class _Call:
         )
         return args, kwargs
 
+    def without_values(self) -> _Call:
+        """A call of the same kind that keeps no tensor in memory."""
+        return _Call(*nest.map_structure(_symbol, self.structure))
+
     def difference(self, other: _Call) -> str:
         """What is different in another call."""
         if _form(self.structure) != _form(other.structure):
             return "the structure of its arguments is another one"
         paths = nest.paths(self.structure)
         changes = [
-            f"{_readable(path)} was {_shown(old)} and is {_shown(new)}"
+            f"argument {path[3:]} "
+            + ("is another object" if _shown(old) == _shown(new) else f"was {_shown(old)} and is {_shown(new)}")
             for path, old, new in zip(paths, other.leaves, self.leaves, strict=True)
             if _token(old, True) != _token(new, True)
         ]
@@ -233,6 +254,10 @@ class _Call:
 
     def __str__(self) -> str:
         return ", ".join(map(_shown, self.leaves))
+
+
+def _symbol(leaf: Any) -> Any:
+    return AbstractTensor(leaf.shape, leaf.dtype) if isinstance(leaf, (Tensor, np.ndarray, np.generic)) else leaf
 
 
 def _specs(signature: Any) -> list[TensorSpec]:
@@ -258,10 +283,10 @@ def _form(structure: Any) -> Any:
 
 def _token(leaf: Any, shapes: bool, skip: int = 0) -> Any:
     """What a leaf contributes to a signature; an object's is itself, so that it is kept as long as the trace."""
-    if isinstance(leaf, Tensor):
+    if isinstance(leaf, (Tensor, AbstractTensor)):
         return (leaf.ndim, leaf.shape[skip:], leaf.dtype) if shapes else (leaf.ndim, leaf.dtype)
     if isinstance(leaf, (bool, int, float, complex, str, bytes)) or leaf is None:
-        return (type(leaf), leaf)
+        return exact(leaf)
     return _Same(leaf)
 
 
@@ -278,12 +303,9 @@ class _Same:
         return id(self.value)
 
 
-def _readable(path: str) -> str:
-    """The place of an argument as its caller knows it."""
-    return f"argument {path[3:]}" if path.startswith("[0]") else f"argument {path[3:]}"
-
-
 def _shown(leaf: Any) -> str:
+    if isinstance(leaf, Variable):
+        return f"Variable {leaf.path!r}"
     return repr(leaf) if isinstance(leaf, (bool, int, float, str)) or leaf is None else describe(leaf)
 
 
@@ -300,10 +322,12 @@ class Traced:
             self.template = owner.python_function(*args, **kwargs)
             leaves = nest.flatten(self.template)
             self.places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Operand)]
-            return [leaves[i] for i in self.places]
+            self.masked = [i for i in self.places if getattr(leaves[i], "_mask", None) is not None]
+            return [*(leaves[i] for i in self.places), *(leaves[i]._mask for i in self.masked)]
 
         self.symbols = list(symbols)
-        self.graph = optimize(trace(flat, self.symbols, owner.name))
+        self.traced = trace(flat, self.symbols, owner.name)
+        self.graph = optimize(self.traced)
         self.leaves = [None if isinstance(leaf, Operand) else leaf for leaf in nest.flatten(self.template)]
         self.template = nest.map_structure(lambda leaf: None, self.template)
         self._idle: OrderedDict[Any, list[Plan]] = OrderedDict()
@@ -325,8 +349,10 @@ class Traced:
         outputs = plan.run(arrays)
         idle.append(plan)
         leaves = list(self.leaves)
-        for place, output in zip(self.places, outputs, strict=True):
+        for place, output in zip(self.places, outputs, strict=False):
             leaves[place] = output
+        for place, mask in zip(self.masked, outputs[len(self.places) :], strict=True):
+            leaves[place]._mask = mask
         return nest.pack(self.template, leaves)
 
     def told(self, tensors: Sequence[Tensor]) -> Any:
@@ -334,12 +360,14 @@ class Traced:
 
         Its gradient is a function of its own, which computes the results once more on the way.
         """
-        variables = [variable for variable, _ in self.graph.variables]
+        variables = self._of_gradients()
         values = [variable.read() for variable in variables]  # as they are now, whatever this assigns
         for variable, _ in self.graph.updates:
             for recorder in context.recorders:
                 recorder.assign(variable, variable._value)
         outputs = self(tensors)
+        if not self.places:
+            return outputs
         leaves = nest.flatten(outputs)
         inputs = [*tensors, *values]
 
@@ -351,20 +379,46 @@ class Traced:
 
         results = recorded(self.graph.name, inputs, [leaves[place] for place in self.places], rule)
         for place, result in zip(self.places, results, strict=True):
+            result._mask = getattr(leaves[place], "_mask", None)
             leaves[place] = result
         return nest.pack(outputs, leaves)
 
+    def _of_gradients(self) -> list[Variable]:
+        """The Variables that a gradient may be of, those that are read first."""
+        read = [variable for variable, _ in self.traced.variables]
+        return list({id(v): v for v in (*read, *self.traced.breaks.values()) if v is not None}.values())
+
     def _gradients(self, inputs: list[Any], upstream: list[Any]) -> list[Any]:
         """The gradients of the results with respect to the inputs and the Variables' values, None for integers."""
-        symbols = self.graph.sources()
-        sources = [x for x in inputs if dtypes.has_gradient(x.dtype)]
+        graph, first = self.traced, len(self.symbols)
+        numbers = {id(variable): first + i for i, variable in enumerate(self._of_gradients())}
+        inputs = [elementwise.identity(x) for x in inputs]  # one tensor may come twice
+        sources = [(number, x) for number, x in enumerate(inputs) if dtypes.has_gradient(x.dtype)]
+
+        sizes = {
+            atom: n for s, x in zip(self.symbols, inputs, strict=False) for atom, n in bind(s.dims, dims(x)).items()
+        }
+
+        def instead(symbol: AbstractTensor, value: Any) -> Any:
+            if id(symbol) not in graph.breaks:
+                return value
+            value, variable = elementwise.stop_gradient(value), graph.breaks[id(symbol)]
+            if variable is not None and dtypes.has_gradient(value.dtype):
+                tape.watch(value)
+                sources.append((numbers[id(variable)], value))
+            return value
+
         with GradientTape() as tape:
-            tape.watch(sources)
-            results = replay(self.graph.nodes, dict(zip(map(id, symbols), inputs, strict=True)), self.graph.outputs)
+            tape.watch([x for _, x in sources])
+            values = dict(zip(map(id, graph.sources()), inputs, strict=False))
+            results = replay(graph.nodes, values, graph.outputs[: len(self.places)], instead, sizes)
         targets = [(x, g) for x, g in zip(results, upstream, strict=True) if dtypes.is_float(x.dtype)]
-        found = tape.gradient([x for x, _ in targets], sources, [g for _, g in targets])
-        by_source = dict(zip(map(id, sources), found, strict=True))
-        return [by_source.get(id(x)) for x in inputs]
+        found = tape.gradient([x for x, _ in targets], [x for _, x in sources], [g for _, g in targets])
+        gradients: list[Any] = [None] * len(inputs)
+        for (number, _), gradient in zip(sources, found, strict=True):
+            if gradient is not None:
+                gradients[number] = gradient if gradients[number] is None else gradients[number] + gradient
+        return gradients
 
     def plan(self, tensors: Sequence[Tensor]) -> Plan:
         """The plan for tensors of these sizes; it runs one call at a time."""

@@ -53,10 +53,15 @@ class Fused:
 
     steps: list[Step]
     views: dict[int, View]
+    copies: dict[int, View]  # of results that are parts of other values
 
     def view(self, x: Any) -> View:
         """Where a value or constant is."""
         return self.views.get(id(x)) or whole(x)
+
+    def result(self, x: Any) -> View:
+        """Where a result is taken from."""
+        return self.copies.get(id(x)) or self.view(x)
 
 
 def fuse(graph: Graph) -> Fused:
@@ -68,12 +73,13 @@ def fuse(graph: Graph) -> Fused:
         for part in parts(node):
             fusion.add(number, part)
             number += 1
+    copies: dict[int, View] = {}
     for result in graph.results():
         view = fusion.view(result)
-        if not view.is_whole and not isinstance(view.base, Tensor):
+        if not view.is_whole and not isinstance(view.base, Tensor) and id(result) not in copies:
+            copies[id(result)] = whole(fusion.copy(number, result))
             number += 1
-            fusion.copy(number, result)
-    return Fused(_ordered(fusion.steps), fusion.views)
+    return Fused(_ordered(fusion.steps), fusion.views, copies)
 
 
 def _ordered(steps: list[Step]) -> list[Step]:
@@ -129,22 +135,21 @@ class _Fusion:
             self.add_reduction(number, node)
         else:
             if node.primitive.kernel_rule is not None:  # it takes operands as they lie in memory of their own
-                for x in dict.fromkeys(id(x) for x in node.values() if not self.view(x).is_whole):
-                    self.copy(number, next(y for y in node.values() if id(y) == x))
+                twins = {id(x): self.copy(number, x) for x in node.values() if not self.view(x).is_whole}
+                inputs = tuple([twins.get(id(x), x) for x in node.inputs])
+                node = Node(node.primitive, inputs, node.params, node.outputs)
             self.new(Step("call", [(number, node)]))
 
     def copy(self, number: int, x: Any) -> Any:
-        """Makes a value contiguous in memory of its own; gives the copy, which stands for it from now on."""
+        """A copy of a value, in memory of its own and in order."""
         view = self.view(x)
-        twin = AbstractTensor(view.shape, x.dtype)
-        where = AbstractTensor(view.shape, x.dtype)  # what x stands for until then
-        self.views[id(where)] = view
-        node = Node(elementwise.identity, (where,), {}, (twin,))
+        source, twin = AbstractTensor(view.shape, x.dtype), AbstractTensor(view.shape, x.dtype)
+        self.views[id(source)] = view
+        node = Node(elementwise.identity, (source,), {}, (twin,))
         self.keep.append(node)
-        step = Step("flat", [(number, node)], total=view.size, rows=1, columns=view.size)
+        step = Step("flat" if is_elementwise(node) else "call", [(number, node)], view.size, columns=view.size)
         step.roles[id(twin)] = "f"
         self.new(step)
-        self.views[id(x)] = View(twin, view.shape, views.contiguous(view.shape))
         return twin
 
     def new(self, step: Step) -> Step:
@@ -333,10 +338,25 @@ class _Fusion:
         new.roles[id(node.outputs[0])] = "r"
         way = way_of(new, view, node, "r")
         if views.refine([way], total, columns) is None:
-            copy = self.copy(number, x)
-            new.nodes = [(number, Node(node.primitive, (copy, *node.inputs[1:]), node.params, node.outputs))]
-            self.keep.append(new.nodes)
+            node = self.in_order(number, node, axes)
+            new.kind, new.outer, new.rows, new.columns = "rows", 1, total // gone, gone
+            new.nodes, new.roles = [(number, node)], {id(node.outputs[0]): "r"}
         self.new(new)
+
+    def in_order(self, number: int, node: Node, axes: tuple[int, ...]) -> Node:
+        """A reduction over a copy in which what it goes over lies together, at the end."""
+        view = self.view(node.inputs[0])
+        kept = [axis for axis in range(len(view.shape)) if axis not in axes]
+        shape, strides = ([of[axis] for axis in (*kept, *axes)] for of in (view.shape, view.strides))
+        turned = AbstractTensor(tuple(shape), node.inputs[0].dtype)
+        self.views[id(turned)] = View(view.base, tuple(shape), tuple(strides), view.offset)
+        y = node.outputs[0]
+        made = AbstractTensor(tuple(shape[: len(kept)]), y.dtype)
+        last = len(kept) if node.primitive.name.startswith("arg") else tuple(range(len(kept), len(shape)))
+        params = {**node.params, "axis": last if kept else None, "keepdims": False}
+        self.keep.append(turned)
+        self.views[id(y)] = View(made, shape_of(y), views.contiguous(shape_of(y)))
+        return Node(node.primitive, (self.copy(number, turned),), params, (made,))
 
     def shapes(self, step: Step, kind: str, columns: int) -> bool:
         """Whether a flat loop can go by rows of so many columns."""

@@ -43,6 +43,8 @@ class Graph:
     outputs: what a call gives: values and constant Tensors.
     updates: the Variables that are assigned, each with what it becomes.
     checks: for inputs by number, what looks at their elements before a run and raises if they are wrong.
+    breaks: the values where no gradient passes, by identity, each with the Variable that it is the new value of, whose
+      gradient it has then, or None. Known as long as a graph is what was traced.
     """
 
     inputs: list[AbstractTensor]
@@ -52,6 +54,7 @@ class Graph:
     updates: list[tuple[Variable, Any]]
     name: str = "graph"
     checks: list[tuple[int, Callable[[Any], None]]] = field(default_factory=list)
+    breaks: dict[int, Variable | None] = field(default_factory=dict)
 
     def results(self) -> list[Any]:
         """What must be computed: the outputs and what Variables become."""

@@ -28,11 +28,13 @@ def reduced_axes(node: Node) -> tuple[int, ...]:
 def is_elementwise(node: Node) -> bool:
     """Whether a loop can do an operation element by element."""
     tensors = [x for x in node.inputs if isinstance(x, (AbstractTensor, Tensor))]
-    if len(node.outputs) != 1 or not tensors:
+    if len(node.outputs) != 1 or not tensors or not all(shape_of(node.outputs[0])):
         return False
     name = node.primitive.name
     of = [x.dtype.name for x in tensors]
     given = node.outputs[0].dtype.name
+    if any(isinstance(x, int) and not _holds(tensors[-1].dtype, x) for x in node.inputs):
+        return False
     if not supported("cast", given) or not all(supported("cast", dtype) for dtype in of):
         return False
     if name in (
@@ -55,6 +57,11 @@ def is_elementwise(node: Node) -> bool:
             node.outputs[0].shape[:-1]
         )
     return supported(name, of[0])
+
+
+def _holds(dtype: Any, number: int) -> bool:
+    """Whether an integer is one of a dtype; NumPy compares with any other exactly, and refuses to compute with it."""
+    return dtype.kind not in "iu" or np.iinfo(dtype).min <= number <= np.iinfo(dtype).max
 
 
 def is_reduction(node: Node) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes, kernels
-from ..tensor import AbstractTensor, Tensor, wrap
+from ..tensor import AbstractTensor, Operand, Tensor, wrap
 from . import views
 from .fusion import Fused, Step, way_of
 from .graph import Graph, Node
@@ -47,7 +47,7 @@ class Task:
 
 def lower(graph: Graph, fused: Fused) -> list[Task]:
     """The tasks of a graph, in the order of its steps."""
-    needed = {id(fused.view(x).base) for x in graph.results()}
+    needed = {id(fused.result(x).base) for x in graph.results()}
     for step in fused.steps:
         own = {id(y) for _, node in step.nodes for y in node.outputs}
         for _, node in step.nodes:
@@ -168,11 +168,12 @@ class _Loop:
                 over = "f" if name not in REDUCTIONS else "r"
             ops.append((name, dtype, args, over, extra))
         stores = []
-        for number in (self.made[id(y)] for y in self.outputs):
-            role = self.step.kind == "flat" and ops[number][3] == "r"
-            if role:  # all elements are equal, and all are written
+        for y in self.outputs:
+            number = self.made[id(y)]
+            if ops[number][3] == "r" and self.step.roles[id(y)] == "f":  # all elements are equal, and all are written
                 ops.append(("cast", ops[number][1], (number,), "f", None))
-            stores.append(len(ops) - 1 if role else number)
+                number = len(ops) - 1
+            stores.append(number)
         return ops, tuple(stores)
 
     def op(self, name: str, dtype: str, *args: int, over: str = "f", extra: Any = None) -> int:
@@ -205,7 +206,12 @@ class _Loop:
                 x if of == dtype and role == "f" and self.ops[x][0] != "load" else self.op("cast", dtype, x, over=role)
             )
         if name.startswith("logical_"):
-            args = [self.as_bool(self.operand(x, node, role, x.dtype.name)) for x in tensors]
+            args = [
+                self.as_bool(self.operand(x, node, role, x.dtype.name))
+                if isinstance(x, Operand)
+                else self.number(bool(x), "bool")
+                for x in node.inputs
+            ]
             return self.op(name, "bool", *args, over=role)
         if name == "select":
             condition = node.inputs[0]
@@ -258,9 +264,9 @@ class _Loop:
         """A number in a dtype, in the code or as a word of the block."""
         if isinstance(value, (np.generic, np.ndarray)):
             value = value.item()
-        whole = dtype if dtype.startswith("float") else None
-        value = float(value) if whole else int(value)
-        if in_code or value in _IN_CODE or math.isinf(value):
+        with np.errstate(over="ignore"):
+            value = float(np.dtype(dtype).type(value)) if dtype.startswith("float") else int(value)
+        if in_code or (value in _IN_CODE and str(value) != "-0.0") or math.isinf(value):
             return self.op("constant", dtype, extra=value)
         key = (dtype, value)
         if key not in self.parameters:

@@ -37,13 +37,18 @@ def specialize(graph: Graph, inputs: Sequence[AbstractTensor]) -> Graph:
     now: dict[int, Any] = {id(old): new for old, new in zip(graph.inputs, inputs, strict=True)}
     nodes = []
     for node in graph.nodes:
-        given = tuple(now.get(id(x), x) if isinstance(x, AbstractTensor) else _sized(x, sizes) for x in node.inputs)
-        params = {name: _sized(value, sizes) for name, value in node.params.items()}
+        given = tuple(now.get(id(x), x) if isinstance(x, AbstractTensor) else sized(x, sizes) for x in node.inputs)
+        params = {name: sized(value, sizes) for name, value in node.params.items()}
         outputs = _outputs(node, given, params, sizes)
         made = outputs if type(outputs) is tuple else (outputs,)
         now.update((id(old), new) for old, new in zip(node.outputs, made, strict=True))
-        nodes.append(Node(node.primitive, given, params, made))
+        nodes.append(Node(for_sizes(node.primitive, sizes), given, params, made))
     return _with(graph, nodes, now, list(inputs)).check()
+
+
+def for_sizes(primitive: Any, sizes: Mapping[Atom, Any]) -> Any:
+    """The primitive itself; control flow keeps the sizes that are known now."""
+    return primitive if isinstance(primitive, Primitive) or not hasattr(primitive, "sized") else primitive.sized(sizes)
 
 
 def _outputs(node: Node, inputs: Sequence[Any], params: dict[str, Any], sizes: Mapping[Atom, Any]) -> Any:
@@ -53,14 +58,14 @@ def _outputs(node: Node, inputs: Sequence[Any], params: dict[str, Any], sizes: M
     return tuple([AbstractTensor(tuple(evaluate(n, sizes) for n in y.dims), y.dtype) for y in node.outputs])
 
 
-def _sized(value: Any, sizes: Mapping[Atom, Any]) -> Any:
+def sized(value: Any, sizes: Mapping[Atom, Any]) -> Any:
     """A param with sizes for its dimensions."""
     if isinstance(value, Dim):
         return evaluate(value, sizes)
     if isinstance(value, (tuple, list)):
-        return type(value)(_sized(item, sizes) for item in value)
+        return type(value)(sized(item, sizes) for item in value)
     if isinstance(value, slice):
-        return slice(*(_sized(x, sizes) for x in (value.start, value.stop, value.step)))
+        return slice(*(sized(x, sizes) for x in (value.start, value.stop, value.step)))
     return value
 
 
@@ -134,7 +139,12 @@ def _token(x: Any) -> Any:
         return ("slice", x.start, x.stop, x.step)
     if isinstance(x, (tuple, list)):
         return tuple(map(_token, x))
-    return (type(x).__name__, x)  # 1, 1.0 and True are equal and mean different dtypes
+    return exact(x)
+
+
+def exact(x: Any) -> Any:
+    """What tells a value from others that are equal to it: 1, 1.0 and True have different dtypes, 0.0 has a sign."""
+    return (type(x).__name__, x.hex() if type(x) is float else repr(x) if type(x) is complex else x)
 
 
 def simplify(graph: Graph) -> Graph:

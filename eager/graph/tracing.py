@@ -27,13 +27,14 @@ from .graph import Graph, Node
 class Trace(Recorder):
     """What a function does, while it is being traced."""
 
-    __slots__ = ("assigned", "checks", "nodes", "now", "start")
+    __slots__ = ("assigned", "breaks", "checks", "nodes", "now", "start")
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self.start: dict[int, tuple[Variable, AbstractTensor]] = {}  # of the Variables that were read
         self.now: dict[int, Any] = {}  # what stands for each Variable's value
         self.assigned: dict[int, Variable] = {}
+        self.breaks: dict[int, Variable | None] = {}
         self.checks: list[tuple[Any, Callable[[Any], None]]] = []
 
     def record(self, primitive: Primitive[...], inputs: tuple[Any, ...], params: dict[str, Any], outputs: Any) -> None:
@@ -61,8 +62,11 @@ class Trace(Recorder):
                 "A Variable keeps its shape."
             )
         self.assigned[id(variable)] = variable
-        self.now[id(variable)] = elementwise.identity(value)  # reads are told from other uses by identity
-        return value
+        with scoped(recorders=(self,)):  # a tape does not follow a Variable's value to what it was made of
+            new, result = elementwise.identity(value), elementwise.identity(value)
+        self.now[id(variable)] = new
+        self.breaks |= {id(new): variable, id(result): None}
+        return result
 
     def check(self, value: Any, look: Callable[[Any], None]) -> None:
         """Asks for a look at the elements of a value in each run, which raises if they are wrong.
@@ -114,7 +118,7 @@ def trace(function: Callable[..., Sequence[Any]], inputs: Sequence[AbstractTenso
     variables = list(listener.start.values())
     _refuse_unmade(listener, inputs, [*outputs, *(value for _, value in updates)], name)
     checks = listener.checks_of(inputs)
-    return Graph(list(inputs), variables, listener.nodes, outputs, updates, name, checks).check()
+    return Graph(list(inputs), variables, listener.nodes, outputs, updates, name, checks, listener.breaks).check()
 
 
 def _refuse_unmade(listener: Trace, inputs: Sequence[AbstractTensor], results: Sequence[Any], name: str) -> None:

@@ -15,6 +15,7 @@ from ..tensor import TensorLike, dims
 from . import arrays, reductions, rules
 from .crossentropy import EPSILON
 from .elementwise import absolute, cast_like, maximum, power, sqrt, where
+from .fused import fused
 
 
 def batch_normalization(
@@ -93,10 +94,16 @@ def layer_normalization(
             stacklevel=2,
         )
     axes = tuple(sorted(rules.normalize_axes(axis, len(dims(x)))))
+    return _layer_normalization(x, gamma, beta, axes, EPSILON if epsilon is None else epsilon, bool(deviation_only))
 
+
+@fused()
+def _layer_normalization(
+    x: Any, gamma: Any, beta: Any, axes: tuple[int, ...], epsilon: float, deviation_only: bool
+) -> Any:
     def normalized(wide: Any) -> tuple[Any]:
         mean, variance = reductions.moments(wide, axes, keepdims=True)
-        factor = 1.0 / sqrt(variance + (EPSILON if epsilon is None else epsilon))
+        factor = 1.0 / sqrt(variance + epsilon)
         if gamma is not None:
             factor = factor * _laid_along("layer_normalization: expected gamma", gamma, wide, axes)
         if deviation_only:
@@ -128,10 +135,14 @@ def rms_normalization(
     Reference: Zhang & Sennrich 2019, eq. 4.
     """
     axes = tuple(sorted(rules.normalize_axes(axis, len(dims(x)))))
+    return _rms_normalization(x, scale, axes, EPSILON if epsilon is None else epsilon)
 
+
+@fused()
+def _rms_normalization(x: Any, scale: Any, axes: tuple[int, ...], epsilon: float) -> Any:
     def normalized(wide: Any) -> tuple[Any]:
         square = reductions.mean(wide * wide, axis=axes, keepdims=True)
-        factor = 1.0 / sqrt(square + (EPSILON if epsilon is None else epsilon))
+        factor = 1.0 / sqrt(square + epsilon)
         if scale is not None:
             factor = factor * _laid_along("rms_normalization: expected a scale", scale, wide, axes)
         return (wide * factor,)

@@ -25,11 +25,11 @@ from .tracing import trace
 Array = np.ndarray[Any, Any]
 
 
-def made(composition: Callable[..., Any], gradient: Any, args: Any, options: dict[str, Any]) -> FusedCall | None:
+def made(composition: Callable[..., Any], gradient: Any, seen: int, args: Any, options: Any) -> FusedCall | None:
     """What runs calls like this one; None where the composition has to."""
     try:
         with scoped(recorders=()):
-            call = FusedCall(composition, gradient, args, options)
+            call = FusedCall(composition, gradient, seen, args, options)
     except Exception:  # the composition says what is wrong
         return None
     return call if call.forward.usable else None
@@ -43,7 +43,7 @@ class FusedCall:
     rules: tuple[Any, ...] = ()
     row_rule = None
 
-    def __init__(self, composition: Callable[..., Any], gradient: Any, args: Any, options: dict[str, Any]):
+    def __init__(self, composition: Callable[..., Any], gradient: Any, seen: int, args: Any, options: dict[str, Any]):
         self.name = composition.__name__.strip("_")
         self.composition, self.gradient = composition, gradient
         values = [*args, *options.values()]
@@ -53,7 +53,7 @@ class FusedCall:
         self.kinds = [(tuple(values[place].shape), values[place].dtype) for place in self.places]
         self.several = False
         graph = self._traced(self._listed, self._symbols())
-        self.outputs = len(graph.outputs)
+        self.outputs = min(seen, len(graph.outputs))
         self.results = [(tuple(y.shape), y.dtype) for y in graph.outputs]
         self.forward = _Plans(optimize(graph))
         self.run = self.forward.run
@@ -109,7 +109,7 @@ class FusedCall:
         with tape:
             tape.watch(sources)
             results = self._listed(*tensors)
-        targets = [(x, g) for x, g in zip(results, given, strict=True) if dtypes.is_float(x.dtype)]
+        targets = [(x, g) for x, g in zip(results, given, strict=False) if dtypes.is_float(x.dtype)]
         found = iter(tape.gradient([x for x, _ in targets], sources, [g for _, g in targets]))
         return [next(found) if want else None for want in wanted]
 
@@ -119,30 +119,30 @@ class FusedCall:
         again: list[Any] = []
 
         def function(*symbols: Any) -> list[Any]:
-            given, results, operands = (
-                symbols[: self.outputs], symbols[self.outputs : 2 * self.outputs], symbols[2 * self.outputs :]
-            )  # fmt: skip
+            given, results, operands = symbols[:first], symbols[first:last], symbols[last:]
             if self.gradient is not None:
                 args, options = self.arguments(operands)
                 y = results if self.several else results[0]
-                found = self.gradient(wanted, given if self.several else given[0], y, *args, **options)
-                found = [x if want else None for x, want in zip(found, wanted, strict=True)]
+                found = self.gradient(given[0] if self.outputs == 1 else given, y, *args, **options)
+                found = [found[place] if want else None for place, want in zip(self.places, wanted, strict=True)]
             else:
                 found = self._gradients(wanted, given, operands, again)
             places.extend(place for place, x in enumerate(found) if x is not None)
             return [x for x in found if x is not None]
 
-        symbols = [AbstractTensor(shape, dtype) for shape, dtype in (*self.results, *self.results, *self.kinds)]
+        first, last = self.outputs, self.outputs + len(self.results)
+        kinds = (*self.results[:first], *self.results, *self.kinds)
+        symbols = [AbstractTensor(shape, dtype) for shape, dtype in kinds]
         with scoped(recorders=()):
             graph = self._traced(function, symbols)
-        return _Plans(optimize(_given(graph, again, symbols[self.outputs : 2 * self.outputs]))), places
+        return _Plans(optimize(_given(graph, again, symbols[first:last]))), places
 
     def _gradients(self, wanted: Sequence[bool], given: Any, operands: Any, again: list[Any]) -> list[Any]:
         sources = [x for x, want in zip(operands, wanted, strict=True) if want]
         with GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(sources)
             again += self._listed(*operands)
-        targets = [(x, g) for x, g in zip(again, given, strict=True) if dtypes.is_float(x.dtype)]
+        targets = [(x, g) for x, g in zip(again, given, strict=False) if dtypes.is_float(x.dtype)]
         found = iter(tape.gradient([x for x, _ in targets], sources, [g for _, g in targets]))
         return [next(found) if want else None for want in wanted]
 
@@ -164,7 +164,7 @@ def _given(graph: Graph, again: Sequence[Any], results: Sequence[AbstractTensor]
         for node in graph.nodes
     ]
     outputs = [now.get(id(x), x) for x in graph.outputs]
-    return Graph(graph.inputs, graph.variables, nodes, outputs, graph.updates, graph.name, graph.checks)
+    return Graph(graph.inputs, graph.variables, nodes, outputs, graph.updates, graph.name)  # checked before
 
 
 class _Plans:

@@ -26,20 +26,23 @@ MOST = 512  # plans kept for each operation
 _OPTIONS = frozenset((type(None), bool, int, float, str))
 _new = Tensor.__new__
 
-# From a composition, its gradient or None, and the arguments of a call to what runs such calls; None if nothing does.
+# From a composition, its gradient, `seen` and the arguments of a call to what runs such calls; None if nothing does.
 make: Callable[..., Any]
 
 
-def fused(at: int = 0, gradient: Callable[..., Any] | None = None, least: int = LEAST) -> Callable[..., Any]:
+def fused(
+    at: int = 0, gradient: Callable[..., Any] | None = None, least: int = LEAST, seen: int = MOST
+) -> Callable[..., Any]:
     """Makes a composition of operations a fused one.
 
     Its arguments are tensors, arrays, Variables, None, and hashable options.
 
     Args:
       at: the place of the operand by which it is told whether a plan is worth it.
-      gradient: a composition `(wanted, g, y, *args, **options)` of the gradients of first order, one for each operand,
-        where there is a shorter one than that of the composition.
+      gradient: a composition `(g, y, *args, **options)` of the gradients of first order, one for each argument, where
+        there is a shorter one than that of the composition.
       least: the elements from which a plan is worth it.
+      seen: how many results have gradients; those after them are there for the gradient of the others, or stop one.
     """
 
     def decorate(composition: Callable[P, R]) -> Callable[P, R]:
@@ -51,7 +54,7 @@ def fused(at: int = 0, gradient: Callable[..., Any] | None = None, least: int = 
                 x: Any = args[at]
                 array = x._array if type(x) is Tensor else x
                 if type(array) is np.ndarray and array.size >= least and array.dtype is FLOATX:
-                    result = _run(composition, gradient, kept, args, options)
+                    result = _run((composition, gradient, seen), kept, args, options)
                     if result is not _UNDONE:
                         return result  # type: ignore[return-value]
             return composition(*args, **options)
@@ -65,7 +68,7 @@ def fused(at: int = 0, gradient: Callable[..., Any] | None = None, least: int = 
 _UNDONE = object()
 
 
-def _run(composition: Any, gradient: Any, kept: dict[Any, Any], args: Any, options: dict[str, Any]) -> Any:
+def _run(definition: Any, kept: dict[Any, Any], args: Any, options: dict[str, Any]) -> Any:
     """The result by a plan; _UNDONE if there is none."""
     if context.tracing is not None or context.symbolic_call:
         return _UNDONE
@@ -107,7 +110,7 @@ def _run(composition: Any, gradient: Any, kept: dict[Any, Any], args: Any, optio
     except KeyError:
         if len(kept) >= MOST:
             kept.clear()
-        plan = kept[whole] = make(composition, gradient, args, options)
+        plan = kept[whole] = make(*definition, args, options)
     if plan is None:
         return _UNDONE
     results = plan.run(arrays)

@@ -248,7 +248,7 @@ def _log_weights(x: Any, axis: reductions.Axis) -> tuple[Any]:
     return (shifted - log(reductions.sum(exp(shifted), axis=axis, keepdims=True)),)
 
 
-def _softmax_gradient(wanted: Any, g: Any, y: Any, x: Any, axis: reductions.Axis = -1) -> Any:
+def _softmax_gradient(g: Any, y: Any, x: Any, axis: reductions.Axis = -1) -> Any:
     return (y * (g - reductions.sum(g * y, axis=axis, keepdims=True)),)
 
 
@@ -258,7 +258,7 @@ def softmax(x: TensorLike, axis: reductions.Axis = -1) -> Any:
     return reductions.in_float(lambda wide: _weights(wide, axis), x)[0]
 
 
-def _log_softmax_gradient(wanted: Any, g: Any, y: Any, x: Any, axis: reductions.Axis = -1) -> Any:
+def _log_softmax_gradient(g: Any, y: Any, x: Any, axis: reductions.Axis = -1) -> Any:
     return (g - exp(y) * reductions.sum(g, axis=axis, keepdims=True),)
 
 

@@ -18,6 +18,7 @@ from .elementwise import absolute, cast_like, maximum, power, sqrt, where
 from .fused import fused
 
 
+@fused()
 def batch_normalization(
     x: TensorLike,
     mean: TensorLike,
@@ -40,6 +41,36 @@ def batch_normalization(
     factor = factor if scale is None else factor * scale
     y = (x - along(mean)) * along(factor)
     return y if offset is None else y + along(offset)
+
+
+def _normalized_gradient(
+    g: Any, y: Any, x: Any, offset: Any, scale: Any, axis: int, epsilon: float
+) -> tuple[Any, Any, Any]:
+    """Ioffe & Szegedy 2015, the equations of section 3, put together."""
+    _, mean, variance = y
+    rank = len(dims(x))
+    axes = tuple(i for i in range(rank) if i != axis)
+    shape = tuple(size if i == axis else 1 for i, size in enumerate(dims(x)))
+
+    def along(vector: Any) -> Any:
+        return arrays.reshape(vector, newshape=shape)
+
+    factor = 1.0 / sqrt(variance + epsilon)
+    normal = (x - along(mean)) * along(factor)
+    of_offset = reductions.sum(g, axis=axes)
+    of_scale = reductions.sum(g * normal, axis=axes)
+    share = 1.0 / reductions.count(x, axes)
+    inner = g - along(of_offset * share) - normal * along(of_scale * share)
+    return inner * along(factor if scale is None else factor * scale), of_offset, of_scale
+
+
+@fused(gradient=_normalized_gradient, seen=1)
+def normalization_by_batch(
+    x: Any, offset: Any, scale: Any, axis: int, epsilon: float
+) -> tuple[Any, Any, Any]:
+    """`batch_normalization` by x's own moments over all other axes, and these; a gradient flows through the first."""
+    mean, variance = reductions.moments(x, tuple(i for i in range(len(dims(x))) if i != axis))
+    return batch_normalization(x, mean, variance, axis, offset, scale, epsilon), mean, variance
 
 
 def _laid_along(name: str, vector: Any, x: Any, axes: tuple[int, ...]) -> Any:

@@ -120,13 +120,14 @@ class FusedCall:
 
         def function(*symbols: Any) -> list[Any]:
             given, results, operands = symbols[:first], symbols[first:last], symbols[last:]
+            args, options = self.arguments(operands)
+            y, found = results if self.several else results[0], None
             if self.gradient is not None:
-                args, options = self.arguments(operands)
-                y = results if self.several else results[0]
                 found = self.gradient(given[0] if self.outputs == 1 else given, y, *args, **options)
-                found = [found[place] if want else None for place, want in zip(self.places, wanted, strict=True)]
-            else:
+            if found is None:
                 found = self._gradients(wanted, given, operands, again)
+            else:
+                found = [found[place] if want else None for place, want in zip(self.places, wanted, strict=True)]
             places.extend(place for place, x in enumerate(found) if x is not None)
             return [x for x in found if x is not None]
 

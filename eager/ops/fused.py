@@ -40,7 +40,7 @@ def fused(
     Args:
       at: the place of the operand by which it is told whether a plan is worth it.
       gradient: a composition `(g, y, *args, **options)` of the gradients of first order, one for each argument, where
-        there is a shorter one than that of the composition.
+        there is a shorter one than that of the composition; it gives None for arguments for which there is not.
       least: the elements from which a plan is worth it.
       seen: how many results have gradients; those after them are there for the gradient of the others, or stop one.
     """

@@ -157,17 +157,17 @@ class Plan:
     def _make_lean(self, patches: list[tuple[int, int, int]]) -> None:
         """What `run_pure` needs, in the form that takes the least time."""
         first = len(self.graph.inputs)
-        self._words = (ctypes.c_int64 * len(self.blocks)).from_buffer(self.blocks)
+        self._words = (ctypes.c_int64 * len(self.blocks)).from_buffer(self.blocks.data)
         by_source: dict[int, list[tuple[int, int]]] = {}
         for word, source, distance in patches:
             by_source.setdefault(source, []).append((word, distance))
         self._given = [(source, words) for source, words in by_source.items() if source < first]
         self._made = [
-            (views.shape_of(base), base.dtype, by_source.get(source, ())) for source, base in enumerate(self.results, first)
+            (views.shape_of(base), base.dtype, by_source.get(source, []))
+            for source, base in enumerate(self.results, first)
         ]
-        self._as_made = [taker for taker in self.outputs if type(taker[0]) is int] == self.outputs == [
-            (source, views.shape_of(base)) for source, base in enumerate(self.results, first)
-        ]
+        takers = [(source, views.shape_of(base)) for source, base in enumerate(self.results, first)]
+        self._as_made = all(type(source) is int for source, _ in self.outputs) and self.outputs == takers
         self._table = self.table.ctypes.data
 
     # --- running

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import dtypes, kernels
+from .. import dtypes
 from ..context import scoped
-from ..ops import creation
+from ..ops import elementwise
 from ..tape import GradientTape
-from ..tensor import AbstractTensor, Operand, Tensor, wrap
+from ..tensor import AbstractTensor, Operand, wrap
 from .executor import Plan
 from .graph import Graph, Node
 from .passes import optimize
@@ -36,7 +36,7 @@ def made(composition: Callable[..., Any], gradient: Any, seen: int, args: Any, o
 
 
 class FusedCall:
-    """Calls of a fused operation with operands of some sizes and dtypes, and some options; the primitive of a record."""
+    """Calls of a fused operation with operands of some kinds and with some options; the primitive of a record."""
 
     custom = False
     complex_rules = differentiable = True
@@ -57,7 +57,7 @@ class FusedCall:
         self.results = [(tuple(y.shape), y.dtype) for y in graph.outputs]
         self.forward = _Plans(optimize(graph))
         self.run = self.forward.run
-        self._backward: dict[tuple[bool, ...], tuple[_Plans, list[int]]] = {}
+        self._backward: dict[tuple[bool, ...], tuple[_Plans | None, list[int]]] = {}
 
     def _symbols(self) -> list[AbstractTensor]:
         return [AbstractTensor(shape, dtype) for shape, dtype in self.kinds]
@@ -90,19 +90,21 @@ class FusedCall:
         if found is None:
             found = self._backward[wanted] = self._planned(wanted)
         plans, places = found
+        if plans is None or not plans.usable:
+            tensors = self._by_operations(wanted, [*map(wrap, given)], operands)
+            return [None if x is None else x._array for x in tensors]
         results: list[Any] = [None] * len(wanted)
         arrays = [*given, *(y if isinstance(y, tuple) else (y,)), *operands]
-        if plans.usable and all(type(x) is np.ndarray for x in given):
-            gradients = plans.run(arrays)
-        else:
-            gradients = [x._array for x in self._by_operations(wanted, [*map(wrap, given)], [*map(wrap, operands)]) if x is not None]
-        for place, gradient in zip(places, gradients, strict=True):
+        for place, gradient in zip(places, plans.run(arrays), strict=True):
             results[place] = gradient
         return results
 
     def _by_operations(self, wanted: Sequence[bool], given: Sequence[Any], operands: Sequence[Any]) -> list[Any]:
         """The gradients as operations, which recorders are told of."""
-        tensors = [x if isinstance(x, Operand) else wrap(x) for x in operands]
+        tensors: list[Any] = []
+        for x in operands:
+            same = any(x is other for other in tensors)  # whose gradients add up outside
+            tensors.append(elementwise.identity(x) if same else x if isinstance(x, Operand) else wrap(x))
         sources = [x for x, want in zip(tensors, wanted, strict=True) if want]
         tape = GradientTape(watch_accessed_variables=False)
         tape.takes_whole = False
@@ -113,7 +115,7 @@ class FusedCall:
         found = iter(tape.gradient([x for x, _ in targets], sources, [g for _, g in targets]))
         return [next(found) if want else None for want in wanted]
 
-    def _planned(self, wanted: tuple[bool, ...]) -> tuple[_Plans, list[int]]:
+    def _planned(self, wanted: tuple[bool, ...]) -> tuple[_Plans | None, list[int]]:
         """The plan of the gradients, from those of the results, the results and the operands; and whose they are."""
         places: list[int] = []
         again: list[Any] = []
@@ -134,9 +136,12 @@ class FusedCall:
         first, last = self.outputs, self.outputs + len(self.results)
         kinds = (*self.results[:first], *self.results, *self.kinds)
         symbols = [AbstractTensor(shape, dtype) for shape, dtype in kinds]
-        with scoped(recorders=()):
-            graph = self._traced(function, symbols)
-        return _Plans(optimize(_given(graph, again, symbols[first:last]))), places
+        try:
+            with scoped(recorders=()):
+                graph = self._traced(function, symbols)
+            return _Plans(optimize(_given(graph, again, symbols[first:last]))), places
+        except Exception:  # the gradient of the composition says what is wrong
+            return None, places
 
     def _gradients(self, wanted: Sequence[bool], given: Any, operands: Any, again: list[Any]) -> list[Any]:
         sources = [x for x, want in zip(operands, wanted, strict=True) if want]
@@ -175,7 +180,7 @@ class _Plans:
         self.graph = graph
         self.checks = graph.checks
         first = Plan(graph)
-        self.usable = first.is_pure and not kernels.failures.get("loops")
+        self.usable = first.is_pure
         self._idle = [first] if self.usable else []
 
     def run(self, arrays: Sequence[Array]) -> list[Array]:

@@ -73,7 +73,11 @@ def _by_heads(x: Any, heads: Size) -> Any:
     """
     batch, length, own, features = dims(x)
     x = arrays.transpose(x, axes=(0, 2, 1, 3))
-    return x if dimensions.same(own, heads) is True else arrays.reshape(x, newshape=(batch, heads, own // heads * length, features))
+    return (
+        x
+        if dimensions.same(own, heads) is True
+        else arrays.reshape(x, newshape=(batch, heads, own // heads * length, features))
+    )
 
 
 def _allowed(mask: Any, is_causal: bool, length: Size, places: Size) -> Any:

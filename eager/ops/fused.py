@@ -110,7 +110,7 @@ def _run(definition: Any, kept: dict[Any, Any], args: Any, options: dict[str, An
     except KeyError:
         if len(kept) >= MOST:
             kept.clear()
-        plan = kept[whole] = make(*definition, args, options)
+        plan = kept[whole] = make(*definition, args, options)  # noqa: F821 - the façade sets it
     if plan is None:
         return _UNDONE
     results = plan.run(arrays)

@@ -65,9 +65,7 @@ def _normalized_gradient(
 
 
 @fused(gradient=_normalized_gradient, seen=1)
-def normalization_by_batch(
-    x: Any, offset: Any, scale: Any, axis: int, epsilon: float
-) -> tuple[Any, Any, Any]:
+def normalization_by_batch(x: Any, offset: Any, scale: Any, axis: int, epsilon: float) -> tuple[Any, Any, Any]:
     """`batch_normalization` by x's own moments over all other axes, and these; a gradient flows through the first."""
     mean, variance = reductions.moments(x, tuple(i for i in range(len(dims(x))) if i != axis))
     return batch_normalization(x, mean, variance, axis, offset, scale, epsilon), mean, variance

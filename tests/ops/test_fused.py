@@ -8,6 +8,7 @@ import pytest
 
 import eagerly
 from eagerly import GradientTape, Tensor, Variable, activations, ops
+from eagerly import random as draws
 from eagerly.debugging import check_numerics
 from eagerly.ops import attention, crossentropy, elementwise, fused, linear, nonlinear, normalization
 
@@ -123,6 +124,10 @@ CASES = {
         lambda q, k, v, b: ops.dot_product_attention(q, k, v, b, attn_logits_soft_cap=2.0),
         [floats(2, 9, 2, 64), floats(2, n, 2, 64), floats(2, n, 2, 64), floats(2, 9, n)],
     ),
+    "dropout": lambda n: (
+        partial(draws._dropped, bits=draws._bits((rows(n), n), 3), least=1 << 31, factor=2.0),
+        [floats(rows(n), n)],
+    ),
     "gradient of relu": lambda n: (elementwise._relu_gradient, [floats(rows(n), n), floats(rows(n), n)]),
     "gradient of tanh": lambda n: (elementwise._tanh_gradient, [floats(rows(n), n), floats(rows(n), n)]),
     "gradient of sigmoid": lambda n: (elementwise._sigmoid_gradient, [floats(rows(n), n), floats(rows(n), n)]),
@@ -130,7 +135,7 @@ CASES = {
 NOT_PLANNED = {"normalization by batch of channels first"}  # no loop goes over the first and the last axis
 OPERATIONS = [
     operation
-    for module in (attention, crossentropy, elementwise, linear, nonlinear, normalization)
+    for module in (attention, crossentropy, draws, elementwise, linear, nonlinear, normalization)
     for operation in vars(module).values()
     if hasattr(operation, "plans")
 ]

@@ -19,6 +19,7 @@ from .gradients import jvp as jvp
 from .gradients import recompute_grad as recompute_grad
 from .gradients import value_and_gradients_function as value_and_gradients_function
 from .ops import draws as _draws
+from .ops import fused as _fused
 from .slices import IndexedSlices as IndexedSlices
 from .tape import GradientTape as GradientTape
 from .tensor import Tensor as Tensor
@@ -99,7 +100,12 @@ def _normal(*args: Any, **kwargs: Any) -> Any:
     return importlib.import_module(".random", __name__).normal(*args, **kwargs)
 
 
+def _made(*args: Any) -> Any:
+    return importlib.import_module(".graph.fused", __name__).made(*args)
+
+
 _draws.normal = _normal
+_fused.make = _made
 
 
 def __getattr__(name: str) -> Any:

@@ -22,6 +22,7 @@ from .configurable import Configurable
 from .context import context
 from .errors import describe
 from .ops import arrays, creation, draws, elementwise, integers, sampling, sorting
+from .ops.fused import fused
 from .ops.rules import normalize_axis
 from .primitive import cast
 from .tensor import AbstractTensor, Tensor, TensorLike, dims, wrap
@@ -340,8 +341,12 @@ def dropout(inputs: TensorLike, rate: float, noise_shape: Sequence[Any] | None =
     sizes = dims(x)
     if noise_shape is not None:
         sizes = _noise_sizes(sizes, tuple(noise_shape))
-    kept = _bits(sizes, seed) >= int(rate * 2**32)
-    return elementwise.where(kept, x * (1.0 / (1.0 - rate)), 0)
+    return _dropped(x, _bits(sizes, seed), int(rate * 2**32), 1.0 / (1.0 - rate))
+
+
+@fused()
+def _dropped(x: Any, bits: Any, least: int, factor: float) -> Any:
+    return elementwise.where(bits >= least, x * factor, 0)
 
 
 def _noise_sizes(shape: tuple[Any, ...], asked: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -21,6 +21,7 @@ class Recorder:
 
     __slots__ = ()
     judges_results = False  # whether `accepts` is asked of a whole computation before its operations are told
+    takes_whole = False  # whether a fused operation may be told as one, which no other recorder would understand
 
     def record(self, primitive: Primitive[...], inputs: tuple[Any, ...], params: dict[str, Any], outputs: Any) -> None:
         """Told of one operation: its inputs (tensors, Python numbers), params, and output tensor or tuple of them."""

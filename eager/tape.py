@@ -70,6 +70,7 @@ class GradientTape(recorder.Recorder):
         "_used",
         "_watch_accessed",
         "_watched",
+        "takes_whole",
     )
 
     def __init__(self, persistent: bool = False, watch_accessed_variables: bool = True, *, debug: bool = False):
@@ -77,6 +78,7 @@ class GradientTape(recorder.Recorder):
         self._watch_accessed = watch_accessed_variables
         self._debug = debug
         self._active = self._lines = False
+        self.takes_whole = not debug
         self.reset()
 
     def reset(self) -> None:

@@ -22,7 +22,7 @@ STARTED = time.time()  # before the rest of this package is read
 Array = np.ndarray[Any, Any]
 _FLOAT32 = np.dtype(np.float32)
 # Elements from which a kernel is worth its call, and a process's first one its compilation.
-_WORTHWHILE = {"exp": 65536, "sigmoid": 16384, "erf": 16384}
+_WORTHWHILE = {"exp": 65536, "sigmoid": 16384, "erf": 16384, "relu": 65536}
 # Multiplications from which on BLAS would use threads of its own: two pools of threads are in each other's way. Up to
 # there it is as fast as the kernel's call. OpenBLAS counts alike (interface/gemm.c, interface/gemv.c, version 0.3).
 _LEAST_PRODUCT, _LEAST_ROW = 1 << 18, 9 << 10
@@ -42,7 +42,7 @@ def module(name: str) -> Any:
 
 
 def elementwise(name: str, x: Any) -> Array | None:
-    """exp, sigmoid or erf of an array, by its kernel; None where the caller has to compute it."""
+    """exp, sigmoid, erf or relu of an array, by its kernel; None where the caller has to compute it."""
     if type(x) is not np.ndarray or x.size < _WORTHWHILE[name] or x.dtype is not _FLOAT32:
         return None
     if not (x.flags.c_contiguous and x.flags.aligned):

@@ -203,10 +203,10 @@ class HeadProjection(Layer):
 
     def call(self, inputs: Any) -> Any:
         kept, features = dims(inputs)[: -self.taken], self.kernel.shape[: self.taken]
-        x = ops.reshape(inputs, (*kept, math.prod(features)))
-        y = ops.matmul(x, ops.reshape(self.kernel, (math.prod(features), math.prod(self.given))))
-        y = ops.reshape(y, (*kept, *self.given))
-        y = y if self.bias is None else y + self.bias
+        x = inputs if self.taken == 1 else ops.reshape(inputs, (*kept, math.prod(features)))
+        kernel = ops.reshape(self.kernel, (math.prod(features), math.prod(self.given)))
+        bias = None if self.bias is None else ops.reshape(self.bias, (-1,))
+        y = ops.reshape(ops.dense(x, kernel, bias), (*kept, *self.given))
         return y if self.activation is None else self.activation(y)
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import dtypes, ops
+from ..ops.normalization import normalization_by_batch
 from .arguments import number, weight_options
 from .base import Layer
 from .input_spec import InputSpec
@@ -93,20 +94,24 @@ class BatchNormalization(Layer):
         self.input_spec = InputSpec(ndim=rank, axes={self.axis: shape[0]})
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        if training and self.trainable:
+        y = None
+        if not training or not self.trainable:
+            mean, variance = self.moving_mean, self.moving_variance
+        elif mask is None:
+            axis = self.axis % inputs.ndim
+            y, mean, variance = normalization_by_batch(inputs, self.beta, self.gamma, axis, self.epsilon)
+        else:
             mean, variance = self._moments(inputs, mask)
+        if training and self.trainable:
             self._follow(self.moving_mean, mean)
             self._follow(self.moving_variance, variance)
-        else:
-            mean, variance = self.moving_mean, self.moving_variance
+        if y is not None:
+            return y
         return ops.batch_normalization(inputs, mean, variance, self.axis, self.beta, self.gamma, self.epsilon)
 
     def _moments(self, inputs: Any, mask: Any) -> tuple[Any, Any]:
         """Mean and variance over all axes but one's own, over the unmasked places alone."""
         axes = [i for i in range(inputs.ndim) if i != self.axis % inputs.ndim]
-        if mask is None:
-            mean, variance = ops.moments(inputs, axes)
-            return mean, variance
         x = inputs if inputs.dtype.itemsize > 2 else ops.cast(inputs, "float32")  # sums overflow in 16 bits
         weights = ops.cast(mask, x.dtype)
         weights = ops.reshape(weights, (*ops.shape(weights), *(1,) * (x.ndim - weights.ndim)))

@@ -206,13 +206,17 @@ class _Fusion:
             role = self.role(step, node, shape, total)
             if role and self.may_join(step, node) and self.refines(step, node, role):
                 for other in candidates:
-                    if other is not step and self.may_join(other, node):
+                    if other is not step and self.may_join(other, node) and not self.takes_columns(other, node):
                         self.merge(step, other)
                 self.join(step, number, node, role)
                 return
         step = Step("flat", [(number, node)], total=total, rows=1, columns=total)
         step.roles[id(node.outputs[0])] = "f"
         self.new(step)
+
+    def takes_columns(self, step: Step, node: Node) -> bool:
+        """Whether an operand is what a loop reduces columns to, which is there when the loop has ended."""
+        return step.kind == "columns" and any(id(self.view(x).base) in self.reduced(step) for x in node.values())
 
     def is_cheaper_later(self, node: Node) -> bool:
         """Whether what needs a cheap operation cannot join the loop that makes its operands.

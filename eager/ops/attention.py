@@ -10,8 +10,9 @@ from .. import dimensions, dtypes
 from ..dimensions import Dim, Size
 from ..errors import describe
 from ..tensor import TensorLike, dims
-from . import arrays, creation, linear
+from . import arrays, creation, linear, reductions
 from .elementwise import cast_like, logical_and, sqrt, tanh, where
+from .fused import fused
 from .nonlinear import softmax
 from .windows import unfold
 
@@ -58,33 +59,82 @@ def dot_product_attention(
             "without it the results are the same."
         )
     _check(query, key, value, bias=bias, mask=mask)
-    target = dtypes.result_type(query, key, value, float)
-    within = dtypes.to_compute_in(target)
-    q, k, v = (cast_like(x, within) for x in (query, key, value))
-    batch, length, heads, features = dims(q)
-    places, shared = dims(k)[1:3]
     if scale is None:
+        features = dims(query)[3]
+        within = dtypes.to_compute_in(dtypes.result_type(query, key, value, float))
         scale = features**-0.5 if isinstance(features, int) else 1.0 / sqrt(creation.ones((), within) * features)
-    # Heads that share a key stand below each other as further queries, so that one product serves them.
-    rows = heads // shared * length
-    q = arrays.transpose(q * cast_like(scale, within), axes=(0, 2, 1, 3))
-    q = arrays.reshape(q, newshape=(batch, shared, rows, features))
-    logits = linear.matmul(q, arrays.transpose(k, axes=(0, 2, 3, 1)))
-    logits = arrays.reshape(logits, newshape=(batch, heads, length, places))
-    if attn_logits_soft_cap is not None:
-        logits = attn_logits_soft_cap * tanh(logits / attn_logits_soft_cap)
-    if bias is not None:
-        logits = logits + cast_like(bias, within)
+    return _attention(query, key, value, bias, mask, scale, is_causal, attn_logits_soft_cap)[0]
+
+
+def _by_heads(x: Any, heads: Size) -> Any:
+    """[batch, length, heads, features] as [batch, key heads, rows, features].
+
+    Heads that share a key stand below each other as further queries, so that one product serves them.
+    """
+    batch, length, own, features = dims(x)
+    x = arrays.transpose(x, axes=(0, 2, 1, 3))
+    return (
+        x
+        if dimensions.same(own, heads) is True
+        else arrays.reshape(x, newshape=(batch, heads, own // heads * length, features))
+    )
+
+
+def _allowed(mask: Any, is_causal: bool, length: Size, places: Size) -> Any:
     allowed = None if mask is None else cast_like(mask, dtypes.BOOL)
     if is_causal:
         earlier = _no_later(length, places)
         allowed = earlier if allowed is None else logical_and(allowed, earlier)
+    return allowed
+
+
+def _attention_gradient(
+    g: Any, y: Any, query: Any, key: Any, value: Any, bias: Any, mask: Any, scale: Any, is_causal: bool, cap: Any
+) -> Any:
+    """Through the weights that were kept; None where more than these would be needed."""
+    if bias is not None or cap is not None:
+        return None
+    batch, length, heads, features = dims(query)
+    places, shared = dims(key)[1:3]
+    rows = heads // shared * length
+    weights = arrays.reshape(y[1], newshape=(batch, shared, rows, places))
+    q, k, v, g = (_by_heads(x, shared) for x in (query, key, value, g))
+    of_weights = linear.matmul(g, linear.swapped(v))
+    of_logits = weights * (of_weights - reductions.sum(of_weights * weights, axis=-1, keepdims=True))
+    allowed = _allowed(mask, is_causal, length, places)
+    if allowed is not None:
+        of_logits = arrays.reshape(of_logits, newshape=(batch, heads, length, places))
+        of_logits = arrays.reshape(where(allowed, of_logits, 0), newshape=(batch, shared, rows, places))
+    of_query = arrays.reshape(linear.matmul(of_logits, k) * scale, newshape=(batch, heads, length, features))
+    of_key = linear.matmul(linear.swapped(of_logits), q) * scale
+    of_value = linear.matmul(linear.swapped(weights), g)
+    return [arrays.transpose(x, axes=(0, 2, 1, 3)) for x in (of_query, of_key, of_value)]
+
+
+@fused(gradient=_attention_gradient, seen=1)
+def _attention(
+    query: Any, key: Any, value: Any, bias: Any, mask: Any, scale: Any, is_causal: bool, cap: Any
+) -> tuple[Any, Any]:
+    """What is attended, and the weights."""
+    target = dtypes.result_type(query, key, value, float)
+    within = dtypes.to_compute_in(target)
+    q, k, v = (cast_like(x, within) for x in (query, key, value))
+    batch, length, heads, _ = dims(q)
+    places, shared = dims(k)[1:3]
+    logits = linear.matmul(_by_heads(q * cast_like(scale, within), shared), arrays.transpose(k, axes=(0, 2, 3, 1)))
+    logits = arrays.reshape(logits, newshape=(batch, heads, length, places))
+    if cap is not None:
+        logits = cap * tanh(logits / cap)
+    if bias is not None:
+        logits = logits + cast_like(bias, within)
+    allowed = _allowed(mask, is_causal, length, places)
     if allowed is not None:  # finite, so that a query without a place gives no NaN
         logits = where(allowed, logits, float(np.finfo(within).min) * 0.7)
-    weights = arrays.reshape(softmax(logits), newshape=(batch, shared, rows, places))
-    y = linear.matmul(weights, arrays.transpose(v, axes=(0, 2, 1, 3)))
+    weights = softmax(logits)
+    rows = arrays.reshape(weights, newshape=(batch, shared, heads // shared * length, places))
+    y = linear.matmul(rows, arrays.transpose(v, axes=(0, 2, 1, 3)))
     y = arrays.reshape(y, newshape=(batch, heads, length, dims(v)[-1]))
-    return cast_like(arrays.transpose(y, axes=(0, 2, 1, 3)), target)
+    return cast_like(arrays.transpose(y, axes=(0, 2, 1, 3)), target), weights
 
 
 def _check(query: Any, key: Any, value: Any, **added: Any) -> None:

@@ -13,6 +13,7 @@ from ..primitive import cast
 from ..tensor import AbstractTensor, TensorLike, dims
 from . import arrays, reductions, rules
 from .elementwise import absolute, cast_like, clip, exp, log, log1p, maximum
+from .fused import fused
 from .nonlinear import log_softmax
 
 EPSILON = 1e-7  # Keras's backend.epsilon(): how far from 0 and 1 probabilities are kept
@@ -36,6 +37,7 @@ def _as_dtype(loss: Any, target: Any, output: Any) -> Any:
     return cast_like(loss, dtypes.result_type(target, output, float))
 
 
+@fused(at=1, least=256)
 def binary_crossentropy(target: TensorLike, output: TensorLike, from_logits: bool = False) -> Any:
     """-target · log(output) - (1 - target) · log(1 - output), elementwise."""
     _check_same_shape(target, output, "binary_crossentropy")
@@ -46,6 +48,7 @@ def binary_crossentropy(target: TensorLike, output: TensorLike, from_logits: boo
     return _as_dtype(-(target * log(x) + (1.0 - target) * log(1.0 - x)), target, output)
 
 
+@fused(at=1, least=256)
 def categorical_crossentropy(target: TensorLike, output: TensorLike, from_logits: bool = False, axis: int = -1) -> Any:
     """-sum(target · log(output)) along the axis of classes; probabilities are scaled to sum 1."""
     _check_same_shape(target, output, "categorical_crossentropy")
@@ -81,6 +84,7 @@ def _check_labels(name: str, labels: Any, classes: Any) -> None:
     )
 
 
+@fused(at=1, least=256)
 def sparse_categorical_crossentropy(
     target: TensorLike, output: TensorLike, from_logits: bool = False, axis: int = -1
 ) -> Any:

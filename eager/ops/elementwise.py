@@ -15,6 +15,7 @@ from ..errors import describe
 from ..primitive import cast, primitive, promote_numbers, promote_to_float, promote_together
 from ..tensor import AbstractTensor, TensorLike, dims, wrap
 from . import rules
+from .fused import fused
 from .parts import conj
 from .reductions import unbroadcast
 
@@ -264,7 +265,12 @@ def tanh(x: TensorLike) -> Any:
     return np.tanh(x)
 
 
-tanh.defvjp(lambda g, y, x: g * (1 - y * y))
+@fused()
+def _tanh_gradient(g: Any, y: Any) -> Any:
+    return g * (1 - y * y)
+
+
+tanh.defvjp(lambda g, y, x: _tanh_gradient(g, y))
 
 
 def _sigmoid_rule(x: Any) -> AbstractTensor:
@@ -286,16 +292,27 @@ def sigmoid(x: TensorLike) -> Any:
     return np.where(x >= 0, 1, decay) / (1 + decay)
 
 
-sigmoid.defvjp(lambda g, y, x: g * (y * (1 - y)))
+@fused()
+def _sigmoid_gradient(g: Any, y: Any) -> Any:
+    return g * (y * (1 - y))
+
+
+sigmoid.defvjp(lambda g, y, x: _sigmoid_gradient(g, y))
 
 
 @primitive(shape=rules.same_as_input)
 def relu(x: TensorLike) -> Any:
     """max(x, 0); its gradient is 0 at 0."""
-    return np.maximum(x, False)  # False is the zero that every dtype has
+    y = kernels.elementwise("relu", x)
+    return np.maximum(x, False) if y is None else y  # False is the zero that every dtype has
 
 
-relu.defvjp(lambda g, y, x: g * (y > 0))
+@fused()
+def _relu_gradient(g: Any, y: Any) -> Any:
+    return g * (y > 0)
+
+
+relu.defvjp(lambda g, y, x: _relu_gradient(g, y))
 
 
 def _refuse_slope(value: Any) -> None:

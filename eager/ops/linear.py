@@ -11,6 +11,7 @@ from .. import dtypes, kernels
 from ..primitive import primitive, promote_together, settles_floats
 from ..tensor import TensorLike, dims
 from . import arrays, rules
+from .fused import fused
 from .parts import conj
 from .reductions import unbroadcast
 
@@ -76,6 +77,22 @@ def dense(
     activation: Callable[[Any], Any] | None = None,
 ) -> Any:
     """activation(inputs @ kernel + bias)."""
+    if activation is None or _is_own(activation):
+        return _dense(inputs, kernel, bias, activation)
+    return activation(_dense(inputs, kernel, bias, None))
+
+
+@fused()
+def _dense(inputs: Any, kernel: Any, bias: Any, activation: Callable[[Any], Any] | None) -> Any:
     y = matmul(inputs, kernel)
     y = y if bias is None else y + bias
     return y if activation is None else activation(y)
+
+
+# The library's activations whose gradients need what they give alone, so that no product is computed again.
+_OWN = frozenset(("linear", "relu", "sigmoid", "tanh"))
+_HOMES = frozenset((__package__, f"{__package__.rpartition('.')[0]}.activations"))
+
+
+def _is_own(activation: Any) -> bool:
+    return getattr(activation, "__module__", None) in _HOMES and getattr(activation, "__name__", None) in _OWN

@@ -40,15 +40,18 @@ from .elementwise import (
     tanh,
     where,
 )
+from .fused import fused
 from .special import erfc
 from .transcendental import hypot, widened
 
 
+@fused()
 def relu6(x: TensorLike) -> Any:
     """min(max(x, 0), 6)."""
     return where(greater_equal(x, 6), 6, relu(x))
 
 
+@fused()
 def elu(x: TensorLike, alpha: float = 1.0) -> Any:
     """x if x > 0, else alpha · (exp(x) - 1)."""
     return where(x > 0, x, alpha * expm1(where(x > 0, 0, x)))
@@ -59,31 +62,37 @@ def selu(x: TensorLike) -> Any:
     return 1.0507009873554805 * elu(x, 1.6732632423543772)
 
 
+@fused()
 def silu(x: TensorLike) -> Any:
     """x · sigmoid(x)."""
     return x * sigmoid(x)
 
 
+@fused()
 def mish(x: TensorLike) -> Any:
     """x · tanh(softplus(x))."""
     return x * tanh(softplus(x))
 
 
+@fused()
 def softsign(x: TensorLike) -> Any:
     """x / (1 + |x|)."""
     return x / (absolute(x) + 1)
 
 
+@fused()
 def hard_sigmoid(x: TensorLike) -> Any:
     """relu6(x + 3) / 6."""
     return relu6(x + 3) / 6.0
 
 
+@fused()
 def hard_silu(x: TensorLike) -> Any:
     """x · hard_sigmoid(x)."""
     return x * hard_sigmoid(x)
 
 
+@fused()
 def hard_tanh(x: TensorLike) -> Any:
     """x cut off at -1 and 1."""
     return where(greater_equal(absolute(x), 1), sign(x), x)
@@ -120,6 +129,7 @@ def _gelu_by_tanh(x: Any) -> Any:
     return x * sigmoid(x * (x * x * (slope * 0.044715) + slope))
 
 
+@fused()
 def gelu(x: TensorLike, approximate: bool = True) -> Any:
     """x · Φ(x), where Φ is the normal distribution function.
 
@@ -238,11 +248,21 @@ def _log_weights(x: Any, axis: reductions.Axis) -> tuple[Any]:
     return (shifted - log(reductions.sum(exp(shifted), axis=axis, keepdims=True)),)
 
 
+def _softmax_gradient(g: Any, y: Any, x: Any, axis: reductions.Axis = -1) -> Any:
+    return (y * (g - reductions.sum(g * y, axis=axis, keepdims=True)),)
+
+
+@fused(gradient=_softmax_gradient)
 def softmax(x: TensorLike, axis: reductions.Axis = -1) -> Any:
     """exp(x) / sum(exp(x)) over an axis or several, without overflow; over all elements if None."""
     return reductions.in_float(lambda wide: _weights(wide, axis), x)[0]
 
 
+def _log_softmax_gradient(g: Any, y: Any, x: Any, axis: reductions.Axis = -1) -> Any:
+    return (g - exp(y) * reductions.sum(g, axis=axis, keepdims=True),)
+
+
+@fused(gradient=_log_softmax_gradient)
 def log_softmax(x: TensorLike, axis: reductions.Axis = -1) -> Any:
     """log(softmax(x)) over an axis or several, without overflow; over all elements if None."""
     return reductions.in_float(lambda wide: _log_weights(wide, axis), x)[0]

@@ -15,8 +15,10 @@ from ..tensor import TensorLike, dims
 from . import arrays, reductions, rules
 from .crossentropy import EPSILON
 from .elementwise import absolute, cast_like, maximum, power, sqrt, where
+from .fused import fused
 
 
+@fused()
 def batch_normalization(
     x: TensorLike,
     mean: TensorLike,
@@ -39,6 +41,34 @@ def batch_normalization(
     factor = factor if scale is None else factor * scale
     y = (x - along(mean)) * along(factor)
     return y if offset is None else y + along(offset)
+
+
+def _normalized_gradient(
+    g: Any, y: Any, x: Any, offset: Any, scale: Any, axis: int, epsilon: float
+) -> tuple[Any, Any, Any]:
+    """Ioffe & Szegedy 2015, the equations of section 3, put together."""
+    _, mean, variance = y
+    rank = len(dims(x))
+    axes = tuple(i for i in range(rank) if i != axis)
+    shape = tuple(size if i == axis else 1 for i, size in enumerate(dims(x)))
+
+    def along(vector: Any) -> Any:
+        return arrays.reshape(vector, newshape=shape)
+
+    factor = 1.0 / sqrt(variance + epsilon)
+    normal = (x - along(mean)) * along(factor)
+    of_offset = reductions.sum(g, axis=axes)
+    of_scale = reductions.sum(g * normal, axis=axes)
+    share = 1.0 / reductions.count(x, axes)
+    inner = g - along(of_offset * share) - normal * along(of_scale * share)
+    return inner * along(factor if scale is None else factor * scale), of_offset, of_scale
+
+
+@fused(gradient=_normalized_gradient, seen=1)
+def normalization_by_batch(x: Any, offset: Any, scale: Any, axis: int, epsilon: float) -> tuple[Any, Any, Any]:
+    """`batch_normalization` by x's own moments over all other axes, and these; a gradient flows through the first."""
+    mean, variance = reductions.moments(x, tuple(i for i in range(len(dims(x))) if i != axis))
+    return batch_normalization(x, mean, variance, axis, offset, scale, epsilon), mean, variance
 
 
 def _laid_along(name: str, vector: Any, x: Any, axes: tuple[int, ...]) -> Any:
@@ -93,10 +123,16 @@ def layer_normalization(
             stacklevel=2,
         )
     axes = tuple(sorted(rules.normalize_axes(axis, len(dims(x)))))
+    return _layer_normalization(x, gamma, beta, axes, EPSILON if epsilon is None else epsilon, bool(deviation_only))
 
+
+@fused()
+def _layer_normalization(
+    x: Any, gamma: Any, beta: Any, axes: tuple[int, ...], epsilon: float, deviation_only: bool
+) -> Any:
     def normalized(wide: Any) -> tuple[Any]:
         mean, variance = reductions.moments(wide, axes, keepdims=True)
-        factor = 1.0 / sqrt(variance + (EPSILON if epsilon is None else epsilon))
+        factor = 1.0 / sqrt(variance + epsilon)
         if gamma is not None:
             factor = factor * _laid_along("layer_normalization: expected gamma", gamma, wide, axes)
         if deviation_only:
@@ -128,10 +164,14 @@ def rms_normalization(
     Reference: Zhang & Sennrich 2019, eq. 4.
     """
     axes = tuple(sorted(rules.normalize_axes(axis, len(dims(x)))))
+    return _rms_normalization(x, scale, axes, EPSILON if epsilon is None else epsilon)
 
+
+@fused()
+def _rms_normalization(x: Any, scale: Any, axes: tuple[int, ...], epsilon: float) -> Any:
     def normalized(wide: Any) -> tuple[Any]:
         square = reductions.mean(wide * wide, axis=axes, keepdims=True)
-        factor = 1.0 / sqrt(square + (EPSILON if epsilon is None else epsilon))
+        factor = 1.0 / sqrt(square + epsilon)
         if scale is not None:
             factor = factor * _laid_along("rms_normalization: expected a scale", scale, wide, axes)
         return (wide * factor,)

@@ -23,7 +23,7 @@ P = ParamSpec("P")
 
 def public(function: Callable[P, Any], name: str | None = None) -> Callable[P, Tensor]:
     """The function with conversion of its data arguments, wrapping of its results, and nodes for symbols."""
-    target = function.implementation if isinstance(function, Primitive) else function
+    target = function.implementation if isinstance(function, Primitive) else inspect.unwrap(function)
     code = target.__code__  # type: ignore[attr-defined]
     names = code.co_varnames[: code.co_argcount]
     variadic = bool(code.co_flags & inspect.CO_VARARGS)

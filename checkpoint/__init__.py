@@ -6,6 +6,7 @@ only then does `restoring` assign. docs/checkpoint_format.md describes the file.
 """
 
 from .checkpoint import Checkpoint
-from .restoring import RestoreStatus, pending_paths
+from .parts import extract, load_into
+from .status import RestoreStatus, pending_paths
 
-__all__ = ["Checkpoint", "RestoreStatus", "pending_paths"]
+__all__ = ["Checkpoint", "RestoreStatus", "extract", "load_into", "pending_paths"]

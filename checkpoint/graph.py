@@ -139,8 +139,28 @@ class Node:
     bound: dict[int, dict[str, int]] = field(default_factory=dict)
 
 
-def walk(root: Any) -> list[Node]:
+def with_more(found: dict[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Edges and some more of them, in the order of the names.
+
+    Raises:
+      ValueError: if a name leads to two objects.
+    """
+    for name in more:
+        if name in found and found[name] is not more[name]:
+            raise ValueError(
+                f"Checkpoint: expected a name that the root leaves free, got {name!r}, which is "
+                f"{describe(found[name])} there. Give the other object another name."
+            )
+    both = {**found, **more}
+    return {name: both[name] for name in sorted(both)}
+
+
+def walk(root: Any, more: Mapping[str, Any] | None = None) -> list[Node]:
     """Every object below the root once, numbered breadth first; Variables bound to others come last.
+
+    Args:
+      root: a Trackable or a container.
+      more: children of the root beside its own, by encoded name.
 
     Raises:
       ValueError: for a set or the like of Trackables, an unknown kind of key, or a slot of a Variable that is not
@@ -157,9 +177,10 @@ def walk(root: Any) -> list[Node]:
 
     for node in nodes:
         if not isinstance(node.value, Variable):
-            node.children = {
-                name: number_of(child, join(node.path, name)) for name, child in edges(node.value, node.path).items()
-            }
+            found = edges(node.value, node.path)
+            if more and node.value is root:
+                found = with_more(found, more)
+            node.children = {name: number_of(child, join(node.path, name)) for name, child in found.items()}
     named = dict(numbers)
     for node in list(nodes):
         if isinstance(node.value, Trackable):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections import ChainMap, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -17,7 +17,7 @@ from ..errors import describe
 from ..trackable import Trackable
 from ..variable import Variable
 from .format import ObjectEntry, bound_slots, path_of
-from .graph import edges, encode, join, slot_path
+from .graph import edges, encode, join, slot_path, with_more
 
 
 @dataclass
@@ -38,15 +38,32 @@ class Plan:
     old_states: dict[int, dict[str, Any]] = field(default_factory=dict)
     waits: dict[int, list[Wait]] = field(default_factory=dict)
     slot_waits: dict[int, list[Wait]] = field(default_factory=dict)
+    found: set[str] = field(default_factory=set)  # the paths of `Rules.moves` that the objects have
     undecided: set[int] = field(default_factory=set)  # owners of slots for Variables that may still be matched
     looked_at: set[int] = field(default_factory=set)  # the Trackables whose children were compared
     missing: list[tuple[str, int]] = field(default_factory=list)
     extra: list[tuple[str, Any]] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
 
-    def fits(self) -> bool:
-        """Whether there is no difference."""
-        return not (self.missing or self.extra or self.changed)
+    def fits(self, strict: bool) -> bool:
+        """Whether there is no difference that matters."""
+        return not (self.missing or self.changed or (strict and self.extra))
+
+
+@dataclass
+class Rules:
+    """How the two sides are compared.
+
+    `more` are children of the object at the start beside its own. `moves` leads from paths in the objects to what has
+    another path in the file, `moved` are the edges (owner, name) that it is thus not found by. Unless `strict`, what
+    only the file has waits, and what only the objects have is left alone.
+    """
+
+    start: int = 0
+    more: Mapping[str, Any] = field(default_factory=dict)
+    moves: Mapping[str, int] = field(default_factory=dict)
+    moved: frozenset[tuple[int, str]] = frozenset()
+    strict: bool = True
 
 
 @dataclass
@@ -70,6 +87,7 @@ class Matcher:
       numbers: the same the other way round, by id.
       paths: where they were matched.
       plan: holds what earlier plans left waiting.
+      rules: how to compare.
     """
 
     def __init__(
@@ -79,8 +97,10 @@ class Matcher:
         numbers: dict[int, int],
         paths: dict[int, str],
         plan: Plan,
+        rules: Rules,
     ):
         self.entries = entries
+        self.rules = rules
         self.matched = matched
         self.paths = paths
         self.plan = plan
@@ -178,8 +198,25 @@ class Matcher:
         elif state is not None:
             self.plan.old_states[number] = copy.deepcopy(state)
 
+    def _sides(self, visit: _Visit) -> tuple[Mapping[str, int], dict[str, Any]]:
+        """The children in the file and in the objects, by the names that they have in the objects."""
+        theirs: dict[str, int] = self.entries[visit.number].children
+        mine = edges(visit.value, visit.path)
+        rules = self.rules
+        if visit.number == rules.start and rules.more:
+            mine = with_more(mine, rules.more)
+        if rules.moves:
+            theirs = {name: number for name, number in theirs.items() if (visit.number, name) not in rules.moved}
+            for path, number in rules.moves.items():
+                folder, _, name = path.rpartition("/")
+                if folder == visit.path:
+                    theirs[name] = number
+                    if name in mine:
+                        self.plan.found.add(path)
+        return theirs, mine
+
     def _compare(self, visit: _Visit) -> None:
-        theirs, mine = self.entries[visit.number].children, edges(visit.value, visit.path)
+        theirs, mine = self._sides(visit)
         for name in sorted(theirs.keys() | mine.keys()):
             path = join(visit.path, name)
             owner, top = visit.owner, visit.top
@@ -191,7 +228,7 @@ class Matcher:
             elif name in mine:
                 if grows or not visit.known:
                     self.plan.extra.append((path, mine[name]))
-            elif owner is not None and grows:
+            elif owner is not None and (grows or not self.rules.strict):
                 self.plan.waits[owner[0]].append(Wait(path, theirs[name], top))
             else:
                 self.plan.missing.append((path, theirs[name]))
@@ -218,7 +255,7 @@ class Matcher:
         for of, name, target in bound_slots(self.entries[number]):
             if (of, name) not in found:
                 place = slot_path(path, name, self._where(of) or path_of(self.entries, of))
-                if owner.may_grow(name) or of in self._open_variables:
+                if not self.rules.strict or owner.may_grow(name) or of in self._open_variables:
                     waits.append(Wait(place, target, name))
                 else:
                     self.plan.missing.append((place, target))

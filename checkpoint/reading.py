@@ -10,13 +10,16 @@ import hashlib
 import json
 import os
 import sys
+import threading
 import zlib
+from collections.abc import Iterable
 from typing import Any, BinaryIO, NoReturn, Self
 
 import numpy as np
 
-from ..errors import CorruptCheckpointError, RestoreError
+from ..errors import CorruptCheckpointError, RestoreError, suggest
 from . import format as layout
+from .blocks import Job, run
 from .format import ObjectEntry, path_of
 from .index import IndexReader, UnknownFeature
 
@@ -32,6 +35,7 @@ class CheckpointFile:
     def __init__(self, path: str):
         self.path = path
         self._file: BinaryIO = open(path, "rb", buffering=0)
+        self._lock = threading.Lock()
         try:
             self._size = os.fstat(self._file.fileno()).st_size
             self.objects = self._read_objects()
@@ -52,34 +56,73 @@ class CheckpointFile:
         )
 
     def read_into(self, offset: int, buffer: memoryview) -> None:
-        """Fills a buffer with the bytes from an offset on."""
-        self._file.seek(offset)
+        """Fills a buffer with the bytes from an offset on; several threads may."""
         done = 0
         while done < len(buffer):
-            count = self._file.readinto(buffer[done:])  # type: ignore[attr-defined]
+            count = self._read_some(offset + done, buffer[done:])
             if not count:
                 self.corrupt("file", offset + done, f"expected {len(buffer) - done} more bytes, got its end")
             done += count
 
+    def _read_some(self, offset: int, buffer: memoryview) -> int:
+        if hasattr(os, "preadv"):
+            return os.preadv(self._file.fileno(), [buffer], offset)
+        with self._lock:  # Windows has no call that does both
+            self._file.seek(offset)
+            return self._file.readinto(buffer)  # type: ignore[attr-defined]
+
+    def find(self, path: str, what: str) -> int:
+        """The number of the object at a path.
+
+        Raises:
+          RestoreError: if there is none; `what` says who asks.
+        """
+        number = 0
+        for name in path.split("/") if path else ():
+            children = self.objects[number].children
+            if name not in children:
+                place = path_of(self.objects, number) or "the file"
+                raise RestoreError(
+                    f"{self.path}: expected {what} to be in the file, got {', '.join(children) or 'nothing'} in "
+                    f"{place}.{suggest(name, children)} Nothing was restored."
+                )
+            number = children[name]
+        return number
+
     def read_values(self, number: int) -> np.ndarray[Any, Any]:
         """The values of a Variable as an array of one's own."""
+        return self.read_all([number])[number]
+
+    def read_all(self, numbers: Iterable[int]) -> dict[int, np.ndarray[Any, Any]]:
+        """The values of Variables as arrays of one's own, by their numbers."""
+        arrays, jobs = {}, []
+        for number in numbers:
+            tensor = self.objects[number].tensor
+            assert tensor is not None
+            arrays[number] = array = np.empty(tensor.shape, tensor.dtype)
+            jobs.append(Job(tensor.offset, array.reshape(-1).view(np.uint8), []))
+        run(jobs, self._read_block)
+        for number, job in zip(arrays, jobs, strict=True):
+            self._check(number, job)
+            if sys.byteorder == "big":
+                arrays[number].byteswap(inplace=True)
+        return arrays
+
+    def _read_block(self, offset: int, buffer: memoryview) -> int:
+        self.read_into(offset, buffer)
+        return layout.checksum(buffer)
+
+    def _check(self, number: int, job: Job) -> None:
         tensor = self.objects[number].tensor
         assert tensor is not None
-        array = np.empty(tensor.shape, tensor.dtype)
-        values = array.reshape(-1).view(np.uint8)
-        for block, checksum in enumerate(tensor.checksums):
-            start = block * layout.BLOCK
-            piece = values[start : start + layout.BLOCK].data
-            self.read_into(tensor.offset + start, piece)
-            if zlib.crc32(piece) != checksum:
-                self.corrupt(
-                    "values", tensor.offset + start, f"a block of {path_of(self.objects, number)!r} has another CRC-32"
-                )
-        if tensor.dtype.kind == "b" and values.max(initial=0) > 1:
+        if job.results != tensor.checksums:
+            block = next(i for i, found in enumerate(job.results) if found != tensor.checksums[i])
+            path = path_of(self.objects, number)
+            self.corrupt("values", tensor.offset + block * layout.BLOCK, f"a block of {path!r} has another CRC-32")
+        if tensor.dtype.kind == "b" and job.values.max(initial=0) > 1:
             self.corrupt(
                 "values", tensor.offset, f"{path_of(self.objects, number)!r} holds truth values other than 0 and 1"
             )
-        return array if sys.byteorder == "little" else array.byteswap(inplace=True)
 
     def _read_objects(self) -> list[ObjectEntry]:
         offset, index = self._read_index()

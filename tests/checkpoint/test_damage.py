@@ -32,7 +32,7 @@ def state(checkpoint):
 @pytest.fixture
 def good(tmp_path):
     path = tmp_path / "c.h5"
-    made().save(path)
+    made().write(path)
     return path
 
 
@@ -284,7 +284,7 @@ def test_a_newer_version_and_an_unknown_feature_are_refused_by_name(tmp_path):
 
 
 def test_a_file_cut_while_it_is_read_is_refused(tmp_path):
-    path = Checkpoint(v=filled(2)).save(tmp_path / "c.h5")
+    path = Checkpoint(v=filled(2)).write(tmp_path / "c.h5")
     with CheckpointFile(path) as file:
         os.truncate(path, 600)
         with pytest.raises(CorruptCheckpointError, match="damaged file at byte .*: expected 8 more bytes, got its end"):
@@ -293,7 +293,7 @@ def test_a_file_cut_while_it_is_read_is_refused(tmp_path):
 
 def test_damage_below_what_is_restored_alone_does_not_matter(tmp_path):
     path = tmp_path / "c.h5"
-    Checkpoint(a=filled(2), b=filled(2, value=77)).save(path)
+    Checkpoint(a=filled(2), b=filled(2, value=77)).write(path)
     path.write_bytes(path.read_bytes().replace(np.float32(77).tobytes(), np.float32(78).tobytes()))
     a = filled(2, value=0)
     Checkpoint(a=a).restore(path, only="a")
@@ -304,7 +304,7 @@ def test_damage_below_what_is_restored_alone_does_not_matter(tmp_path):
 
 def test_damage_in_values_that_would_wait_is_found_at_once(tmp_path):
     path = tmp_path / "c.h5"
-    Checkpoint(dense=Lazy(fill=77.0).build(2)).save(path)
+    Checkpoint(dense=Lazy(fill=77.0).build(2)).write(path)
     path.write_bytes(path.read_bytes().replace(np.float32(77).tobytes(), np.float32(78).tobytes()))
     layer = Lazy()
     with pytest.raises(CorruptCheckpointError):

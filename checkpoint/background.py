@@ -1,0 +1,70 @@
+"""Saving on another thread: at most one file at a time, and no error is lost.
+
+What a Tensor holds never changes, so the items of a snapshot stay what they were while training goes on.
+"""
+
+from __future__ import annotations
+
+import atexit
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from .writing import Item, write
+
+
+class Saver:
+    """Writes the files of one Checkpoint, at once or in the background."""
+
+    def __init__(self) -> None:
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
+
+    def write(
+        self, path: str, items: list[Item], sync: bool, background: bool, then: Callable[[], None] | None = None
+    ) -> None:
+        """Writes a file and calls `then`; `wait` has to be called before."""
+        if not background:
+            write(path, items, sync)
+            if then is not None:
+                then()
+            return
+        self._thread = threading.Thread(
+            target=self._work, args=(path, items, sync, then), name="eagerly checkpoint", daemon=False
+        )
+        _unfinished.add(self)
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Waits for the file that is being written, and raises the error that it ended in."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.join()
+            _unfinished.discard(self)
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+
+    def _work(self, path: str, items: list[Item], sync: bool, then: Callable[[], None] | None) -> None:
+        try:
+            write(path, items, sync)
+            if then is not None:
+                then()
+        except BaseException as error:  # raised by the next `wait`
+            self._error = error
+
+    def __deepcopy__(self, memo: Any) -> Saver:
+        return Saver()
+
+    def __reduce__(self) -> Any:
+        return Saver, ()
+
+
+# Strong, so that the error of a Checkpoint that nobody holds any more is raised at exit too.
+_unfinished: set[Saver] = set()
+
+
+@atexit.register
+def _raise_at_exit() -> None:
+    for saver in list(_unfinished):
+        saver.wait()

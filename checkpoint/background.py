@@ -10,8 +10,6 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from .writing import Item, write
-
 
 class Saver:
     """Writes the files of one Checkpoint, at once or in the background."""
@@ -20,18 +18,12 @@ class Saver:
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
 
-    def write(
-        self, path: str, items: list[Item], sync: bool, background: bool, then: Callable[[], None] | None = None
-    ) -> None:
-        """Writes a file and calls `then`; `wait` has to be called before."""
+    def write(self, work: Callable[[], None], background: bool) -> None:
+        """Does the work now or on a thread; `wait` has to be called before."""
         if not background:
-            write(path, items, sync)
-            if then is not None:
-                then()
+            work()
             return
-        self._thread = threading.Thread(
-            target=self._work, args=(path, items, sync, then), name="eagerly checkpoint", daemon=False
-        )
+        self._thread = threading.Thread(target=self._run, args=(work,), name="eagerly checkpoint", daemon=False)
         _unfinished.add(self)
         self._thread.start()
 
@@ -45,11 +37,9 @@ class Saver:
         if error is not None:
             raise error
 
-    def _work(self, path: str, items: list[Item], sync: bool, then: Callable[[], None] | None) -> None:
+    def _run(self, work: Callable[[], None]) -> None:
         try:
-            write(path, items, sync)
-            if then is not None:
-                then()
+            work()
         except BaseException as error:  # raised by the next `wait`
             self._error = error
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,7 +18,7 @@ from .moves import make_rules
 from .reading import CheckpointFile
 from .restoring import Restoration
 from .status import RestoreStatus, pending_paths
-from .writing import snapshot
+from .writing import snapshot, write
 
 _COUNTER = "save_counter"
 _ENDINGS = (".h5", ".hdf5")
@@ -96,10 +96,35 @@ class Checkpoint(Trackable):
         start, ending = os.path.splitext(os.fspath(path))
         if ending not in _ENDINGS:
             start, ending = os.fspath(path), _ENDINGS[0]
+        return self.save_as(lambda number: f"{start}-{number}{ending}", sync=sync, background=background)
+
+    def save_as(
+        self,
+        name: Callable[[int], str],
+        *,
+        sync: bool = True,
+        background: bool = False,
+        after: int = 0,
+        about: dict[str, Any] | None = None,
+        then: Callable[[], None] | None = None,
+    ) -> str:
+        """What `save` and a CheckpointManager do.
+
+        Args:
+          name: gives the path for the number.
+          sync: as for `write`.
+          background: as for `write`.
+          after: the least number that has been used.
+          about: what the file says of itself.
+          then: called when the file is there.
+        """
+        self.wait()
         before = self.save_counter._value
-        self._counter.assign_add(1)  # type: ignore[union-attr]
+        number = max(int(self.save_counter), after) + 1
+        self.save_counter.assign(np.int64(number))
         try:
-            return self._write(f"{start}-{int(self.save_counter)}{ending}", sync, background, True)
+            about = {**about, "number": number} if about else None
+            return self._write(name(number), sync, background, {_COUNTER: self.save_counter}, about, then)
         except BaseException:
             self.save_counter._value = before
             raise
@@ -122,7 +147,8 @@ class Checkpoint(Trackable):
           RestoreError: if values of an earlier restore still wait for objects not built yet.
           OSError: if the file cannot be written. An older one is intact then.
         """
-        return self._write(os.fspath(path), sync, background, False)
+        self.wait()
+        return self._write(os.fspath(path), sync, background, {})
 
     def wait(self) -> None:
         """Waits for a file that is being written in the background.
@@ -132,8 +158,15 @@ class Checkpoint(Trackable):
         """
         self._saver.wait()
 
-    def _write(self, path: str, sync: bool, background: bool, counted: bool) -> str:
-        self._saver.wait()
+    def _write(
+        self,
+        path: str,
+        sync: bool,
+        background: bool,
+        more: Mapping[str, Variable],
+        about: dict[str, Any] | None = None,
+        then: Callable[[], None] | None = None,
+    ) -> str:
         pending = pending_paths(self)
         if pending:
             raise RestoreError(
@@ -141,8 +174,14 @@ class Checkpoint(Trackable):
                 f"objects not built yet: {', '.join(pending)}. Build these objects first, or call expect_partial() on "
                 "the status that restore returned."
             )
-        items = snapshot(walk(self._top(), self._more({_COUNTER: self.save_counter} if counted else {})))
-        self._saver.write(path, items, sync, background)
+        items = snapshot(walk(self._top(), self._more(more)))
+
+        def work() -> None:
+            write(path, items, sync, about)
+            if then is not None:
+                then()
+
+        self._saver.write(work, background)
         return path
 
     def restore(

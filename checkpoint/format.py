@@ -75,9 +75,11 @@ def encode_header(index_offset: int, index: bytes) -> bytes:
     return padded + CHECKSUM.pack(zlib.crc32(padded))
 
 
-def encode_index(objects: list[ObjectEntry]) -> bytes:
-    """The index as JSON."""
+def encode_index(objects: list[ObjectEntry], about: dict[str, Any] | None = None) -> bytes:
+    """The index as JSON; `about` is what whoever saves wants to know of the file again."""
     content = {"requires": sorted(FEATURES), "objects": [_encode_object(entry) for entry in objects]}
+    if about:
+        content["about"] = about
     return json.dumps(content, separators=(",", ":")).encode("ascii")
 
 

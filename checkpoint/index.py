@@ -49,6 +49,18 @@ class IndexReader:
         _find_ways(entries)
         return entries
 
+    def about(self) -> dict[str, Any]:
+        """What the index says of the file as a whole.
+
+        Raises:
+          ValueError: if it is no state.
+        """
+        about: dict[str, Any] = self._content.get("about", {})
+        problem = state_problem(about)
+        if problem:
+            raise ValueError(f"about: {problem}")
+        return about
+
     def _entry(self, item: Any, where: str) -> ObjectEntry:
         item = _expect(item, dict, where)
         if "dtype" in item:

@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, BinaryIO, NoReturn, Self
 
 import numpy as np
@@ -22,6 +22,8 @@ from . import format as layout
 from .blocks import Job, run
 from .format import ObjectEntry, path_of
 from .index import IndexReader, UnknownFeature
+
+_PIECE = 16 * layout.BLOCK  # values that `verify_values` holds at a time
 
 
 class CheckpointFile:
@@ -38,7 +40,7 @@ class CheckpointFile:
         self._lock = threading.Lock()
         try:
             self._size = os.fstat(self._file.fileno()).st_size
-            self.objects = self._read_objects()
+            self.objects, self.about = self._read_objects()
         except BaseException:
             self._file.close()
             raise
@@ -108,30 +110,49 @@ class CheckpointFile:
                 arrays[number].byteswap(inplace=True)
         return arrays
 
+    def verify_values(self, told: Callable[[int], None] = lambda count: None) -> None:
+        """Reads all values, in little memory, and raises if any is damaged; tells how many bytes are done each time."""
+        pieces = [
+            (number, start, min(tensor.length - start, _PIECE))
+            for number, tensor in enumerate(entry.tensor for entry in self.objects)
+            if tensor
+            for start in range(0, tensor.length, _PIECE)
+        ]
+        buffer = np.empty(max((size for *_, size in pieces), default=0), np.uint8)
+        for number, start, size in pieces:
+            tensor = self.objects[number].tensor
+            assert tensor is not None
+            job = Job(tensor.offset + start, buffer[:size], [])
+            run([job], self._read_block)
+            self._check(number, job, start // layout.BLOCK)
+            told(size)
+
     def _read_block(self, offset: int, buffer: memoryview) -> int:
         self.read_into(offset, buffer)
         return layout.checksum(buffer)
 
-    def _check(self, number: int, job: Job) -> None:
+    def _check(self, number: int, job: Job, first: int = 0) -> None:
         tensor = self.objects[number].tensor
         assert tensor is not None
-        if job.results != tensor.checksums:
-            block = next(i for i, found in enumerate(job.results) if found != tensor.checksums[i])
+        expected = tensor.checksums[first : first + len(job.results)]
+        if job.results != expected:
+            block = next(i for i, found in enumerate(job.results) if found != expected[i])
             path = path_of(self.objects, number)
-            self.corrupt("values", tensor.offset + block * layout.BLOCK, f"a block of {path!r} has another CRC-32")
+            self.corrupt("values", job.offset + block * layout.BLOCK, f"a block of {path!r} has another CRC-32")
         if tensor.dtype.kind == "b" and job.values.max(initial=0) > 1:
             self.corrupt(
                 "values", tensor.offset, f"{path_of(self.objects, number)!r} holds truth values other than 0 and 1"
             )
 
-    def _read_objects(self) -> list[ObjectEntry]:
+    def _read_objects(self) -> tuple[list[ObjectEntry], dict[str, Any]]:
         offset, index = self._read_index()
         try:
             content = json.loads(index.decode("ascii"), object_pairs_hook=_without_duplicates)
         except (ValueError, RecursionError) as error:
             self.corrupt("index", offset, f"expected JSON, got {type(error).__name__}: {error}")
         try:
-            return IndexReader(content, offset).objects()
+            reader = IndexReader(content, offset)
+            return reader.objects(), reader.about()
         except UnknownFeature as error:
             raise RestoreError(f"{self.path}: {error}") from None
         except ValueError as error:

@@ -57,13 +57,14 @@ def _item(node: Node, tensor: Tensor | None) -> Item:
     return Item(node.path, ObjectEntry(type(value).__name__, node.children, node.bound, copy.deepcopy(state)))
 
 
-def write(path: str, items: list[Item], sync: bool = True) -> None:
+def write(path: str, items: list[Item], sync: bool = True, about: dict[str, Any] | None = None) -> None:
     """Writes the objects to a file that appears whole or not at all.
 
     Args:
       path: the file.
       items: the objects; links lead to them by their numbers in this list.
       sync: whether to wait until the disk has everything.
+      about: what the index says of the file as a whole.
 
     Raises:
       OSError: if the file cannot be written; it names the path.
@@ -79,7 +80,7 @@ def write(path: str, items: list[Item], sync: bool = True) -> None:
                 item.entry.tensor = TensorEntry(item.dtype, item.shape, offset, len(values), [])
                 jobs.append(Job(offset, values, item.entry.tensor.checksums))
         run(jobs, _Writer(file))
-        index = layout.encode_index([item.entry for item in items])
+        index = layout.encode_index([item.entry for item in items], about)
         file.write_at(skeleton.size, index)
         file.write_at(0, layout.encode_header(skeleton.size, index))
 

@@ -24,6 +24,7 @@ from trackables import Box, Counter, Lazy, Momentum, filled
 # Every public name, and how to get one to look at.
 PUBLIC = {
     "Checkpoint": lambda path: Checkpoint(a=filled(2)),
+    "CheckpointManager": lambda path: checkpoint.CheckpointManager(Checkpoint(a=filled(2)), path),
     "RestoreStatus": lambda path: Checkpoint(a=filled(2)).restore(Checkpoint(a=filled(2)).write(path)),
     "extract": lambda path: checkpoint.extract(Checkpoint(a=filled(2)).write(path), "a", f"{path}.a"),
     "load_into": lambda path: checkpoint.load_into(filled(2), Checkpoint(a=filled(2)).write(path), at="a"),

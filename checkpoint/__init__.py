@@ -8,6 +8,7 @@ only then does `restoring` assign. docs/checkpoint_format.md describes the file.
 from .checkpoint import Checkpoint
 from .manager import CheckpointManager
 from .parts import extract, load_into
+from .resealing import reseal
 from .status import RestoreStatus, pending_paths
 
-__all__ = ["Checkpoint", "CheckpointManager", "RestoreStatus", "extract", "load_into", "pending_paths"]
+__all__ = ["Checkpoint", "CheckpointManager", "RestoreStatus", "extract", "load_into", "pending_paths", "reseal"]

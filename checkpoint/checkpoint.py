@@ -13,12 +13,14 @@ from ..trackable import Trackable, holds_trackable
 from ..variable import Variable
 from .background import Saver
 from .graph import edges, encode, inside, walk
+from .items import snapshot
 from .matching import Rules
 from .moves import make_rules
 from .reading import CheckpointFile
 from .restoring import Restoration
+from .siblings import naming_last_good
 from .status import RestoreStatus, pending_paths
-from .writing import snapshot, write
+from .writing import write
 
 _COUNTER = "save_counter"
 _ENDINGS = (".h5", ".hdf5")
@@ -227,7 +229,7 @@ class Checkpoint(Trackable):
         path = os.fspath(path)
         if only is not None and not isinstance(only, str):
             raise ValueError(f"{path}: expected only to be one path such as 'gan/generator', got {describe(only)}.")
-        with CheckpointFile(path) as file:
+        with naming_last_good(path), CheckpointFile(path) as file:
             if only is not None:
                 start = file.find(only, f"only={only!r}")
                 rules = make_rules(file, start, moves, strict, only)

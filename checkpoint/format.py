@@ -75,9 +75,25 @@ def encode_header(index_offset: int, index: bytes) -> bytes:
     return padded + CHECKSUM.pack(zlib.crc32(padded))
 
 
-def encode_index(objects: list[ObjectEntry], about: dict[str, Any] | None = None) -> bytes:
-    """The index as JSON; `about` is what whoever saves wants to know of the file again."""
-    content = {"requires": sorted(FEATURES), "objects": [_encode_object(entry) for entry in objects]}
+def outside(entries: list[ObjectEntry], end: int) -> Iterator[tuple[int, int]]:
+    """The ranges of the HDF5 part that hold no values."""
+    start = USER_BLOCK
+    for offset, length in sorted((entry.tensor.offset, entry.tensor.length) for entry in entries if entry.tensor):
+        if length:
+            if start < offset:
+                yield start, offset
+            start = offset + length
+    if start < end:
+        yield start, end
+
+
+def encode_index(objects: list[ObjectEntry], tree: int, about: dict[str, Any] | None = None) -> bytes:
+    """The index as JSON, of one length for any `tree`; `about` is what whoever saves wants to know again."""
+    content: dict[str, Any] = {
+        "requires": sorted(FEATURES),
+        "tree": f"{tree:08x}",
+        "objects": [_encode_object(entry) for entry in objects],
+    }
     if about:
         content["about"] = about
     return json.dumps(content, separators=(",", ":")).encode("ascii")

@@ -17,8 +17,8 @@ from ..errors import describe
 from ..trackable import Trackable, attributes, container_items
 from ..variable import Variable
 
-_SPECIAL = re.compile(r"[%/\x00-\x1f\x7f\ud800-\udfff]")
-_SPECIAL_IN_TUPLE = re.compile(r"[%/\x00-\x1f\x7f\ud800-\udfff(),]")
+_SPECIAL = re.compile(r"[%/\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_SPECIAL_IN_TUPLE = re.compile(r"[%/\x00-\x1f\x7f-\x9f\ud800-\udfff(),]")
 
 
 def encode(key: Any) -> str:

@@ -7,12 +7,15 @@ what is there, ranges lie where values may and share no byte, and nothing is loo
 from __future__ import annotations
 
 import math
+import re
 from itertools import pairwise
 from typing import Any
 
 from .. import dtypes
 from . import format as layout
 from .format import ObjectEntry, TensorEntry, bound_slots, state_problem
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # which could make a terminal do things
 
 
 class UnknownFeature(Exception):
@@ -61,6 +64,19 @@ class IndexReader:
             raise ValueError(f"about: {problem}")
         return about
 
+    def tree(self) -> int | None:
+        """The checksum of what the HDF5 part holds beside values, if the index has one.
+
+        Raises:
+          ValueError: if it is none.
+        """
+        tree = self._content.get("tree")
+        if tree is None:
+            return None
+        if not (isinstance(tree, str) and re.fullmatch("[0-9a-f]{8}", tree)):
+            raise ValueError(f"tree: expected eight hexadecimal digits, got {tree!r:.80}")
+        return int(tree, 16)
+
     def _entry(self, item: Any, where: str) -> ObjectEntry:
         item = _expect(item, dict, where)
         if "dtype" in item:
@@ -71,7 +87,7 @@ class IndexReader:
             raise ValueError(f"{where}, state: {problem}")
         bound = _expect(item.get("bound", {}), dict, f"{where}, bound")
         return ObjectEntry(
-            kind=_expect(item.get("class"), str, f"{where}, class"),
+            kind=_text(item.get("class"), f"{where}, class"),
             children=self._links(item.get("children"), f"{where}, children"),
             bound={
                 self._number_in(key, f"{where}, bound"): self._links(slots, f"{where}, bound {key}")
@@ -107,8 +123,8 @@ class IndexReader:
     def _links(self, item: Any, where: str) -> dict[str, int]:
         links = _expect(item, dict, where)
         for name, number in links.items():
-            if not name or "/" in name:
-                raise ValueError(f"{where}: expected names without a slash, got {name!r:.80}")
+            if not name or "/" in name or _CONTROL.search(name):
+                raise ValueError(f"{where}: expected names without slashes and control characters, got {name!r:.80}")
             if _natural(number, f"{where}, {name!r:.80}") >= self._count:
                 raise ValueError(f"{where}: expected an object below {self._count}, got {number}")
         return links
@@ -129,6 +145,13 @@ def _expect(value: Any, kind: type, where: str) -> Any:
     if not isinstance(value, kind):
         raise ValueError(f"{where}: expected {kind.__name__}, got {type(value).__name__}")
     return value
+
+
+def _text(value: Any, where: str) -> str:
+    text: str = _expect(value, str, where)
+    if _CONTROL.search(text):
+        raise ValueError(f"{where}: expected text without control characters, got {text!r:.80}")
+    return text
 
 
 def _natural(value: Any, where: str) -> int:

@@ -12,12 +12,13 @@ import numpy as np
 from ..errors import RestoreError, describe
 from ..trackable import holds_trackable
 from .checkpoint import counter_in, restore_into
-from .format import ObjectEntry, bound_slots
-from .graph import join, slot_path
+from .format import ObjectEntry
+from .items import Item, below
 from .moves import make_rules
 from .reading import CheckpointFile
+from .siblings import naming_last_good
 from .status import RestoreStatus
-from .writing import Item, write
+from .writing import write
 
 
 def load_into(
@@ -54,7 +55,7 @@ def load_into(
             f"{path}: expected to load into a Variable, a Trackable, or a list, tuple or dictionary of them, "
             f"got {describe(value)}."
         )
-    with CheckpointFile(path) as file:
+    with naming_last_good(path), CheckpointFile(path) as file:
         start = file.find(at, f"at={at!r}")
         rules = make_rules(file, start, map, strict, at, {} if start else counter_in(file, value))
         return restore_into(file, rules, value, at)
@@ -85,56 +86,22 @@ def extract(path: str | os.PathLike[str], at: str, target: str | os.PathLike[str
       'generator.h5'
     """
     path, target = os.fspath(path), os.fspath(target)
-    with CheckpointFile(path) as file:
+    with naming_last_good(path), CheckpointFile(path) as file:
         number = file.find(at, f"{at!r}")
         if number == 0:
             raise RestoreError(
                 f"{path}: expected the path of an object to extract, got {at!r}, the whole. Copy the file."
             )
-        items = _items(file, number, at)
+        name = at.rpartition("/")[2]
+        try:
+            items = below(file.objects, number, name, 1)
+        except ValueError as error:
+            raise RestoreError(
+                f"{path}: expected {at!r} to stand alone, got {error}. Extract an object that holds both."
+            ) from None
         arrays = file.read_all(each for each, item in items.items() if item.dtype is not None)
         for each, array in arrays.items():
             items[each].values = partial(np.asarray, array)
-    root = Item("", ObjectEntry("Checkpoint", {at.rpartition("/")[2]: 1}))
+    root = Item("", ObjectEntry("Checkpoint", {name: 1}))
     write(target, [root, *items.values()], sync)
     return target
-
-
-def _items(file: CheckpointFile, start: int, at: str) -> dict[int, Item]:
-    """What lies below an object by its number in the file, numbered as `graph.walk` numbers below a root."""
-    entries, numbers = file.objects, {start: 1}
-    paths = {start: at.rpartition("/")[2]}
-    order = [start]
-
-    def reach(number: int, path: str) -> None:
-        if number not in numbers:
-            numbers[number] = len(numbers) + 1
-            paths[number] = path
-            order.append(number)
-
-    for number in order:
-        for name, target in sorted(entries[number].children.items()):
-            reach(target, join(paths[number], name))
-    named = list(order)
-    for number in named:
-        bound = entries[number].bound
-        outside = [of for of in bound if of not in numbers]
-        if outside:
-            raise RestoreError(
-                f"{file.path}: expected {at!r} to stand alone, got slots in {paths[number]!r} for a value elsewhere. "
-                "Extract an object that holds both."
-            )
-        for of, name, target in sorted(bound_slots(entries[number]), key=lambda slot: (numbers[slot[0]], slot[1])):
-            reach(target, slot_path(paths[number], name, paths[of]))
-    return {number: _item(entries[number], paths[number], numbers) for number in order}
-
-
-def _item(entry: ObjectEntry, path: str, numbers: Mapping[int, int]) -> Item:
-    if entry.tensor is not None:
-        return Item(path, ObjectEntry(), entry.tensor.dtype, entry.tensor.shape)
-    children = {name: numbers[target] for name, target in sorted(entry.children.items())}
-    bound = {
-        numbers[of]: {name: numbers[target] for name, target in sorted(slots.items())}
-        for of, slots in sorted(entry.bound.items(), key=lambda item: numbers[item[0]])
-    }
-    return Item(path, ObjectEntry(entry.kind, children, bound, entry.state))

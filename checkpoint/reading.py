@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 import sys
 import threading
 import zlib
@@ -20,7 +21,7 @@ import numpy as np
 from ..errors import CorruptCheckpointError, RestoreError, suggest
 from . import format as layout
 from .blocks import Job, run
-from .format import ObjectEntry, path_of
+from .format import path_of
 from .index import IndexReader, UnknownFeature
 
 _PIECE = 16 * layout.BLOCK  # values that `verify_values` holds at a time
@@ -29,18 +30,23 @@ _PIECE = 16 * layout.BLOCK  # values that `verify_values` holds at a time
 class CheckpointFile:
     """A checkpoint open for reading, its index verified.
 
+    Args:
+      path: the file.
+      sealed: whether the file has to end where its index does, and not where an HDF5 tool has added something.
+
     Raises:
       CorruptCheckpointError: if the file is not a whole checkpoint.
       RestoreError: if it was written by a newer version.
     """
 
-    def __init__(self, path: str):
+    def __init__(self, path: str, sealed: bool = True):
         self.path = path
+        self._sealed = sealed
         self._file: BinaryIO = open(path, "rb", buffering=0)
         self._lock = threading.Lock()
         try:
             self._size = os.fstat(self._file.fileno()).st_size
-            self.objects, self.about = self._read_objects()
+            self._read_objects()
         except BaseException:
             self._file.close()
             raise
@@ -53,9 +59,28 @@ class CheckpointFile:
 
     def corrupt(self, kind: str, offset: int, detail: str) -> NoReturn:
         """Refuses the file."""
-        raise CorruptCheckpointError(
-            f"{self.path}: damaged {kind} at byte {offset}: {detail}. Nothing was restored; use another checkpoint."
+        text = f"{self.path}: damaged {kind} at byte {offset}: {detail}. Nothing was restored; use another checkpoint."
+        raise CorruptCheckpointError(text, kind, offset)
+
+    def edited(self, offset: int, detail: str) -> NoReturn:
+        """Refuses a file that an HDF5 tool has changed."""
+        command = f"python -m eagerly ckpt reseal {shlex.quote(self.path)}"
+        text = (
+            f"{self.path}: edited with an HDF5 tool, damaged at byte {offset} if not: {detail}. Nothing was restored; "
+            f"use another checkpoint, or if the edit is meant, run {command}"
         )
+        raise CorruptCheckpointError(text, "edited", offset)
+
+    def tree_is_as_written(self) -> bool:
+        """Whether the HDF5 part holds what was written, values apart; a tool that opens it for writing changes that."""
+        found = 0
+        for start, end in layout.outside(self.objects, self.index_offset):
+            while start < end:
+                piece = bytearray(min(end - start, layout.BLOCK))
+                self.read_into(start, memoryview(piece))
+                found = layout.checksum(piece, found)
+                start += len(piece)
+        return found == self.tree
 
     def read_into(self, offset: int, buffer: memoryview) -> None:
         """Fills a buffer with the bytes from an offset on; several threads may."""
@@ -137,22 +162,26 @@ class CheckpointFile:
         expected = tensor.checksums[first : first + len(job.results)]
         if job.results != expected:
             block = next(i for i, found in enumerate(job.results) if found != expected[i])
-            path = path_of(self.objects, number)
-            self.corrupt("values", job.offset + block * layout.BLOCK, f"a block of {path!r} has another CRC-32")
+            offset = job.offset + block * layout.BLOCK
+            detail = f"a block of {path_of(self.objects, number)!r} has another CRC-32"
+            if self.tree is not None and not self.tree_is_as_written():
+                self.edited(offset, detail)
+            self.corrupt("values", offset, detail)
         if tensor.dtype.kind == "b" and job.values.max(initial=0) > 1:
             self.corrupt(
                 "values", tensor.offset, f"{path_of(self.objects, number)!r} holds truth values other than 0 and 1"
             )
 
-    def _read_objects(self) -> tuple[list[ObjectEntry], dict[str, Any]]:
+    def _read_objects(self) -> None:
         offset, index = self._read_index()
+        self.index_offset = offset
         try:
             content = json.loads(index.decode("ascii"), object_pairs_hook=_without_duplicates)
         except (ValueError, RecursionError) as error:
             self.corrupt("index", offset, f"expected JSON, got {type(error).__name__}: {error}")
         try:
             reader = IndexReader(content, offset)
-            return reader.objects(), reader.about()
+            self.objects, self.about, self.tree = reader.objects(), reader.about(), reader.tree()
         except UnknownFeature as error:
             raise RestoreError(f"{self.path}: {error}") from None
         except ValueError as error:
@@ -175,12 +204,14 @@ class CheckpointFile:
             raise RestoreError(
                 f"{self.path}: expected format version {layout.VERSION}, got {version}. Update eagerly to read it."
             )
-        if offset < layout.USER_BLOCK or offset + length != self._size:
+        if offset < layout.USER_BLOCK or offset + length > self._size:
             self.corrupt("file", self._size, f"expected {offset + length} bytes, got {self._size}")
         index = bytearray(length)
         self.read_into(offset, memoryview(index))
         if hashlib.sha256(index).digest() != digest:
             self.corrupt("index", offset, "it has another SHA-256 than the header says")
+        if self._sealed and offset + length < self._size:
+            self.edited(offset + length, f"expected {offset + length} bytes, got {self._size}")
         return offset, index
 
 

@@ -49,7 +49,16 @@ def test_the_reader_on_the_page_refuses_damage(place, read, tmp_path):
 
 
 def test_names_are_as_on_the_page():
-    names = {"%": "%25", "a/b": "a%2Fb", "\n": "%0A", "\x7f": "%7F", "\ud800": "%uD800", "(": "%28", ".": "%2E"}
+    names = {
+        "%": "%25",
+        "a/b": "a%2Fb",
+        "\n": "%0A",
+        "\x7f": "%7F",
+        "\x9b": "%9B",
+        "\ud800": "%uD800",
+        "(": "%28",
+        ".": "%2E",
+    }
     names |= {"..": "%2E.", "-5": "%2D5", "5": "%35", "": "%", "5a": "5a", "a(b": "a(b", "ä": "ä", ".a": ".a"}
     names |= {5: "5", -5: "-5", (): "()", ("(", 1, ("x",)): "(%28,1,(x))", ("a,b",): "(a%2Cb)", ("5", ""): "(%35,%)"}
     assert {key: graph.encode(key) for key in names} == names

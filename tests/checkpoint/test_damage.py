@@ -1,8 +1,8 @@
 """No damaged byte is believed and no hostile file does harm: it is refused, or what comes back is right."""
 
-import hashlib
 import json
 import os
+import random
 import struct
 import tracemalloc
 import zlib
@@ -10,23 +10,13 @@ import zlib
 import numpy as np
 import pytest
 
+from damages import check_forged, forged, header, made, main, mutated, outcome, state
 from eagerly.checkpoint import Checkpoint
 from eagerly.checkpoint import format as layout
 from eagerly.checkpoint.reading import CheckpointFile
 from eagerly.errors import CorruptCheckpointError, RestoreError
 from eagerly.variable import Variable
-from trackables import Box, Counter, Lazy, Momentum, filled
-
-
-def made(value=1.0, count=3):
-    w = filled(2, 3, value=value)
-    return Checkpoint(m=Box(w=w, flags=Variable([value > 0, False]), c=Counter(count)), o=Momentum().build([w], value))
-
-
-def state(checkpoint):
-    box = checkpoint.m
-    variables = [box.w, box.flags, checkpoint.o.step, checkpoint.o.slots[0][1]["momentum"]]
-    return [variable.numpy().tobytes() for variable in variables], box.c.state
+from trackables import Lazy, filled
 
 
 @pytest.fixture
@@ -34,18 +24,6 @@ def good(tmp_path):
     path = tmp_path / "c.h5"
     made().write(path)
     return path
-
-
-def outcome(path, target, before, right):
-    """'right' or the kind of damage; anything else fails."""
-    try:
-        target.restore(path)
-    except CorruptCheckpointError as error:
-        assert state(target) == before, "a refused file has changed something"
-        assert str(error).startswith(f"{path}: ") and f" at byte {error.offset}" in str(error)
-        return error.kind
-    assert state(target) == right, "wrong values were believed"
-    return "right"
 
 
 def test_every_flipped_byte_is_refused_or_does_not_matter(good):
@@ -87,6 +65,31 @@ def test_every_addition_is_refused(good):
     assert outcome(good, made(0.0), state(made(0.0)), None) == "edited"
 
 
+def test_random_mutations_are_refused_or_do_not_matter(good):
+    """A sample; `make fuzz` goes on for longer."""
+    content, rng = good.read_bytes(), random.Random(5)
+    right, target = state(made()), made(0.0, 0)
+    before, found = state(target), set()
+    for _ in range(1000):
+        good.write_bytes(mutated(content, rng))
+        found.add(outcome(good, target, before, right))
+        if "right" in found:
+            target = made(0.0, 0)
+    assert found >= {"header", "file", "index", "values", "right", "edited"}
+
+
+def test_forged_indices_do_no_harm(good):
+    """They have right digests, so they may differ or hold other values; nothing else may happen."""
+    content, rng = good.read_bytes(), random.Random(6)
+    found = {check_forged(good, rng, forged(content, rng)) for _ in range(700)}
+    assert found == {"CorruptCheckpointError", "RestoreError", "restored"}
+
+
+def test_the_fuzzer_runs(capsys):
+    main(["--seconds", "0.2", "--seed", "1"])
+    assert "forged: CorruptCheckpointError" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"PK\3\4" * 500, b"\x89HDF\r\n\x1a\n" + bytes(2000)], ids=["empty", "zip", "hdf5"]
 )
@@ -96,12 +99,6 @@ def test_another_kind_of_file_is_refused(content, tmp_path):
         CorruptCheckpointError, match="damaged header at byte 0: no checkpoint of eagerly begins so: expected .*EAGERLY"
     ):
         Checkpoint(v=filled(1)).restore(tmp_path / "c")
-
-
-def header(offset, index, version=layout.VERSION):
-    fields = struct.pack("<8sIQQ32s", layout.MAGIC, version, offset, len(index), hashlib.sha256(index).digest())
-    padded = fields.ljust(layout.USER_BLOCK - 4, b"\0")
-    return padded + struct.pack("<I", zlib.crc32(padded))
 
 
 def forge(path, index, payload=b"", version=layout.VERSION):

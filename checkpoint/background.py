@@ -29,9 +29,9 @@ class Saver:
 
     def wait(self) -> None:
         """Waits for the file that is being written, and raises the error that it ended in."""
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            thread.join()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
             _unfinished.discard(self)
         error, self._error = self._error, None
         if error is not None:

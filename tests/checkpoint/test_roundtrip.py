@@ -29,6 +29,7 @@ PUBLIC = {
     "extract": lambda path: checkpoint.extract(Checkpoint(a=filled(2)).write(path), "a", f"{path}.a"),
     "load_into": lambda path: checkpoint.load_into(filled(2), Checkpoint(a=filled(2)).write(path), at="a"),
     "pending_paths": lambda path: pending_paths(Box()),
+    "reseal": lambda path: checkpoint.reseal(Checkpoint(a=filled(2)).write(path)),
 }
 
 

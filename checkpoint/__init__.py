@@ -9,6 +9,17 @@ from .checkpoint import Checkpoint
 from .manager import CheckpointManager
 from .parts import extract, load_into
 from .resealing import reseal
+from .safetensors import load_safetensors, save_safetensors
 from .status import RestoreStatus, pending_paths
 
-__all__ = ["Checkpoint", "CheckpointManager", "RestoreStatus", "extract", "load_into", "pending_paths", "reseal"]
+__all__ = [
+    "Checkpoint",
+    "CheckpointManager",
+    "RestoreStatus",
+    "extract",
+    "load_into",
+    "load_safetensors",
+    "pending_paths",
+    "reseal",
+    "save_safetensors",
+]

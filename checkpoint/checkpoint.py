@@ -19,6 +19,7 @@ from .moves import make_rules
 from .reading import CheckpointFile
 from .restoring import Restoration
 from .siblings import naming_last_good
+from .source import Source
 from .status import RestoreStatus, pending_paths
 from .writing import write
 
@@ -274,7 +275,7 @@ def counter_in(file: CheckpointFile, top: Any, counter: Variable | None = None) 
     return {_COUNTER: Variable(np.int64(0), trainable=False, name=_COUNTER) if counter is None else counter}
 
 
-def restore_into(file: CheckpointFile, rules: Rules, value: Any, path: str) -> RestoreStatus:
+def restore_into(file: Source, rules: Rules, value: Any, path: str) -> RestoreStatus:
     """Restores the object that the rules start at into a live one."""
     restoration = Restoration(file.path, file.objects, rules)
     restoration.begin(file, value, path)

@@ -65,6 +65,11 @@ def raw(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return (ordered if sys.byteorder == "little" else ordered.byteswap()).view(np.uint8)
 
 
+def native(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """What was read from a file, in the order of bytes that this machine has."""
+    return array if sys.byteorder == "little" else array.byteswap(inplace=True)
+
+
 checksum = zlib.crc32  # of one block
 
 

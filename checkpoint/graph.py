@@ -211,6 +211,23 @@ def _number_of_bound(owner: Node, variable: Variable, numbers: dict[int, int]) -
     return numbers[id(variable)]
 
 
+def weights(root: Any) -> dict[int, Variable]:
+    """What formats hold that know no more than weights, by id: the `weights` of a layer, else every Variable."""
+    known = getattr(root, "weights", None)
+    if isinstance(known, list) and all(isinstance(weight, Variable) for weight in known):
+        return {id(weight): weight for weight in known}
+    found: dict[int, Variable] = {}
+    for owner in [root, *trackables(root)]:
+        waiting = list(inside(owner).values())
+        while waiting:
+            value = waiting.pop()
+            if isinstance(value, Variable):
+                found[id(value)] = value
+            elif not isinstance(value, Trackable):
+                waiting.extend(inside(value).values())
+    return found
+
+
 def trackables(root: Any) -> Iterator[Trackable]:
     """Every Trackable below an object, the object included, once."""
     seen = {id(root): root}

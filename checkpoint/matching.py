@@ -17,7 +17,7 @@ from ..errors import describe
 from ..trackable import Trackable
 from ..variable import Variable
 from .format import ObjectEntry, bound_slots, path_of
-from .graph import edges, encode, join, slot_path, with_more
+from .graph import edges, encode, inside, join, slot_path, weights, with_more
 
 
 @dataclass
@@ -56,7 +56,9 @@ class Rules:
 
     `more` are children of the object at the start beside its own. `moves` leads from paths in the objects to what has
     another path in the file, `moved` are the edges (owner, name) that it is thus not found by. Unless `strict`, what
-    only the file has waits, and what only the objects have is left alone.
+    only the file has waits, and what only the objects have is left alone. With
+    `weights_of`, the file is of a format that holds the weights of this object and nothing else: neither states nor
+    slots, nor objects without a weight, and a weight that has several names under one of them.
     """
 
     start: int = 0
@@ -64,6 +66,7 @@ class Rules:
     moves: Mapping[str, int] = field(default_factory=dict)
     moved: frozenset[tuple[int, str]] = frozenset()
     strict: bool = True
+    weights_of: Any = None
 
 
 @dataclass
@@ -130,8 +133,31 @@ class Matcher:
         if any(isinstance(value, Variable) for value in self.plan.pairs.values()):
             looked_at |= self.plan.undecided
             looked_at |= {n for n, waits in self.plan.slot_waits.items() if waits and self._live(n).bound_children()}
+        if self.rules.moves:  # what only held things that have moved is not missed
+            self.plan.missing = [(path, n) for path, n in self.plan.missing if self._has_more(path, n)]
+        if self.rules.weights_of is not None:
+            wanted = weights(self.rules.weights_of)
+            self.plan.extra = [(path, value) for path, value in self.plan.extra if self._lacks(value, wanted)]
+            return
         for number in sorted(looked_at):
             self._compare_bound(number)
+
+    def _has_more(self, path: str, number: int) -> bool:
+        """Whether the file has a value below an object that has got no live one."""
+        return next(values_below(self.entries, Wait(path, number, ""), self._live), None) is not None
+
+    def _lacks(self, value: Any, wanted: dict[int, Variable]) -> bool:
+        """Whether there is a weight below an object that has got no value."""
+        seen, waiting = {id(value): value}, [value]
+        while waiting:
+            item = waiting.pop()
+            if id(item) in wanted and id(item) not in self.numbers:
+                return True
+            for child in inside(item).values():
+                if id(child) not in seen:
+                    seen[id(child)] = child
+                    waiting.append(child)
+        return False
 
     @cached_property
     def _open_variables(self) -> set[int]:
@@ -191,6 +217,8 @@ class Matcher:
             self.plan.changed.append(f"{path}: the file has {entry.tensor}, you have {describe(value)}{hint}")
 
     def _add_state(self, number: int, value: Trackable, path: str) -> None:
+        if self.rules.weights_of is not None:
+            return
         state = value.get_state()
         if (state is None) != (self.entries[number].state is None):
             sides = ("the file has", "you have none") if state is None else ("you have", "the file has none")

@@ -10,11 +10,11 @@ from ..errors import describe
 from .format import ObjectEntry
 from .graph import join
 from .matching import Rules
-from .reading import CheckpointFile
+from .source import Source
 
 
 def make_rules(
-    file: CheckpointFile,
+    file: Source,
     start: int,
     moves: Mapping[str, str] | None,
     strict: bool,

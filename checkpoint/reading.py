@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import shlex
-import sys
 import threading
 import zlib
 from collections.abc import Callable, Iterable
@@ -18,16 +17,57 @@ from typing import Any, BinaryIO, NoReturn, Self
 
 import numpy as np
 
-from ..errors import CorruptCheckpointError, RestoreError, suggest
+from ..errors import CorruptCheckpointError, RestoreError
 from . import format as layout
 from .blocks import Job, run
 from .format import path_of
 from .index import IndexReader, UnknownFeature
+from .source import Source
 
 _PIECE = 16 * layout.BLOCK  # values that `verify_values` holds at a time
 
 
-class CheckpointFile:
+class RawFile:
+    """A file that is read at offsets, from several threads."""
+
+    def __init__(self, path: str):
+        self.path = path
+        self._file: BinaryIO = open(path, "rb", buffering=0)
+        self._lock = threading.Lock()
+        self.size = os.fstat(self._file.fileno()).st_size
+
+    def close(self) -> None:
+        """Ends it."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def corrupt(self, kind: str, offset: int, detail: str) -> NoReturn:
+        """Refuses the file."""
+        raise NotImplementedError
+
+    def read_into(self, offset: int, buffer: memoryview) -> None:
+        """Fills a buffer with the bytes from an offset on; several threads may."""
+        done = 0
+        while done < len(buffer):
+            count = self._read_some(offset + done, buffer[done:])
+            if not count:
+                self.corrupt("file", offset + done, f"expected {len(buffer) - done} more bytes, got its end")
+            done += count
+
+    def _read_some(self, offset: int, buffer: memoryview) -> int:
+        if hasattr(os, "preadv"):
+            return os.preadv(self._file.fileno(), [buffer], offset)
+        with self._lock:  # Windows has no call that does both
+            self._file.seek(offset)
+            return self._file.readinto(buffer)  # type: ignore[attr-defined]
+
+
+class CheckpointFile(RawFile, Source):
     """A checkpoint open for reading, its index verified.
 
     Args:
@@ -40,22 +80,13 @@ class CheckpointFile:
     """
 
     def __init__(self, path: str, sealed: bool = True):
-        self.path = path
+        super().__init__(path)
         self._sealed = sealed
-        self._file: BinaryIO = open(path, "rb", buffering=0)
-        self._lock = threading.Lock()
         try:
-            self._size = os.fstat(self._file.fileno()).st_size
             self._read_objects()
         except BaseException:
-            self._file.close()
+            self.close()
             raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._file.close()
 
     def corrupt(self, kind: str, offset: int, detail: str) -> NoReturn:
         """Refuses the file."""
@@ -82,40 +113,6 @@ class CheckpointFile:
                 start += len(piece)
         return found == self.tree
 
-    def read_into(self, offset: int, buffer: memoryview) -> None:
-        """Fills a buffer with the bytes from an offset on; several threads may."""
-        done = 0
-        while done < len(buffer):
-            count = self._read_some(offset + done, buffer[done:])
-            if not count:
-                self.corrupt("file", offset + done, f"expected {len(buffer) - done} more bytes, got its end")
-            done += count
-
-    def _read_some(self, offset: int, buffer: memoryview) -> int:
-        if hasattr(os, "preadv"):
-            return os.preadv(self._file.fileno(), [buffer], offset)
-        with self._lock:  # Windows has no call that does both
-            self._file.seek(offset)
-            return self._file.readinto(buffer)  # type: ignore[attr-defined]
-
-    def find(self, path: str, what: str) -> int:
-        """The number of the object at a path.
-
-        Raises:
-          RestoreError: if there is none; `what` says who asks.
-        """
-        number = 0
-        for name in path.split("/") if path else ():
-            children = self.objects[number].children
-            if name not in children:
-                place = path_of(self.objects, number) or "the file"
-                raise RestoreError(
-                    f"{self.path}: expected {what} to be in the file, got {', '.join(children) or 'nothing'} in "
-                    f"{place}.{suggest(name, children)} Nothing was restored."
-                )
-            number = children[name]
-        return number
-
     def read_values(self, number: int) -> np.ndarray[Any, Any]:
         """The values of a Variable as an array of one's own."""
         return self.read_all([number])[number]
@@ -131,8 +128,7 @@ class CheckpointFile:
         run(jobs, self._read_block)
         for number, job in zip(arrays, jobs, strict=True):
             self._check(number, job)
-            if sys.byteorder == "big":
-                arrays[number].byteswap(inplace=True)
+            arrays[number] = layout.native(arrays[number])
         return arrays
 
     def verify_values(self, told: Callable[[int], None] = lambda count: None) -> None:
@@ -176,7 +172,7 @@ class CheckpointFile:
         offset, index = self._read_index()
         self.index_offset = offset
         try:
-            content = json.loads(index.decode("ascii"), object_pairs_hook=_without_duplicates)
+            content = json.loads(index.decode("ascii"), object_pairs_hook=without_duplicates)
         except (ValueError, RecursionError) as error:
             self.corrupt("index", offset, f"expected JSON, got {type(error).__name__}: {error}")
         try:
@@ -189,13 +185,13 @@ class CheckpointFile:
 
     def _read_index(self) -> tuple[int, bytearray]:
         """Offset and bytes of the index, after the header and the digest have been checked."""
-        header = bytearray(min(layout.USER_BLOCK, self._size))
+        header = bytearray(min(layout.USER_BLOCK, self.size))
         self.read_into(0, memoryview(header))
         if not header.startswith(layout.MAGIC):
             start = bytes(header[: len(layout.MAGIC)])
             self.corrupt("header", 0, f"no checkpoint of eagerly begins so: expected {layout.MAGIC!r}, got {start!r}")
         if len(header) < layout.USER_BLOCK:
-            self.corrupt("header", self._size, f"expected {layout.USER_BLOCK} bytes, got {self._size}")
+            self.corrupt("header", self.size, f"expected {layout.USER_BLOCK} bytes, got {self.size}")
         (checksum,) = layout.CHECKSUM.unpack_from(header, layout.USER_BLOCK - layout.CHECKSUM.size)
         if zlib.crc32(header[: -layout.CHECKSUM.size]) != checksum:
             self.corrupt("header", 0, "it has another CRC-32 than it says")
@@ -204,18 +200,19 @@ class CheckpointFile:
             raise RestoreError(
                 f"{self.path}: expected format version {layout.VERSION}, got {version}. Update eagerly to read it."
             )
-        if offset < layout.USER_BLOCK or offset + length > self._size:
-            self.corrupt("file", self._size, f"expected {offset + length} bytes, got {self._size}")
+        if offset < layout.USER_BLOCK or offset + length > self.size:
+            self.corrupt("file", self.size, f"expected {offset + length} bytes, got {self.size}")
         index = bytearray(length)
         self.read_into(offset, memoryview(index))
         if hashlib.sha256(index).digest() != digest:
             self.corrupt("index", offset, "it has another SHA-256 than the header says")
-        if self._sealed and offset + length < self._size:
-            self.edited(offset + length, f"expected {offset + length} bytes, got {self._size}")
+        if self._sealed and offset + length < self.size:
+            self.edited(offset + length, f"expected {offset + length} bytes, got {self.size}")
         return offset, index
 
 
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, if it has no name twice."""
     made = dict(pairs)
     if len(made) < len(pairs):
         raise ValueError("a name appears twice in one object")

@@ -22,7 +22,7 @@ from ..variable import Variable
 from .differences import report
 from .format import ObjectEntry
 from .matching import Matcher, Plan, Rules, Wait, show, values_below
-from .reading import CheckpointFile
+from .source import Source
 
 
 class Restoration:
@@ -49,7 +49,7 @@ class Restoration:
         self.__dict__.update(state)
         self._numbers = {id(value): number for number, value in self.live.items()}  # a copy's objects are others
 
-    def begin(self, file: CheckpointFile, value: Any, path: str) -> None:
+    def begin(self, file: Source, value: Any, path: str) -> None:
         """Restores the object that the rules start at, and everything below it, into a live one.
 
         Raises:

@@ -7,7 +7,7 @@ from typing import Any
 from ..errors import RestoreError
 from ..trackable import Trackable
 from ..variable import Variable
-from .graph import trackables, walk
+from .graph import trackables, walk, weights
 from .restoring import Pending, Restoration
 
 
@@ -74,10 +74,12 @@ class RestoreStatus:
         restoration = self._restored()
         self.pending  # noqa: B018 - it looks at what has appeared
         known = {id(value) for value in restoration.live.values()}
+        rules = restoration.rules
+        wanted = None if rules.weights_of is None else weights(rules.weights_of)
         unmatched = [
             "/".join(filter(None, (self._at, node.path)))
-            for node in walk(self._root, restoration.rules.more)
-            if id(node.value) not in known and _has_values(node.value)
+            for node in walk(self._root, rules.more)
+            if id(node.value) not in known and (_has_values(node.value) if wanted is None else id(node.value) in wanted)
         ]
         if unmatched:
             raise RestoreError(

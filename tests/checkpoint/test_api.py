@@ -325,3 +325,13 @@ def test_extracting_needs_no_class_of_the_users(tmp_path):
     generator = Model(kernel=filled(2, value=0), c=Counter())
     Checkpoint(generator=generator).restore(tmp_path / "g.h5").assert_consumed()
     assert generator.kernel.numpy().tolist() == [1, 2] and generator.c.state == {"count": 3}
+
+
+def test_an_object_that_only_held_what_has_moved_is_not_missed(tmp_path):
+    path = Checkpoint(old=Box(a=filled(2), deep=Box(b=filled(3))), c=filled(1)).write(tmp_path / "c.h5")
+    a, b = filled(2, value=0), filled(3, value=0)
+    checkpoint = Checkpoint(a=a, b=b, c=filled(1))
+    checkpoint.restore(path, map={"a": "old/a", "b": "old/deep/b"}).assert_consumed()
+    assert a.numpy()[0] == b.numpy()[0] == 1
+    with pytest.raises(RestoreError, match=r"(?s)not in the objects:\n  old: Box with 2 Variables"):
+        Checkpoint(a=a, c=filled(1)).restore(path, map={"a": "old/a"})

@@ -28,8 +28,12 @@ PUBLIC = {
     "RestoreStatus": lambda path: Checkpoint(a=filled(2)).restore(Checkpoint(a=filled(2)).write(path)),
     "extract": lambda path: checkpoint.extract(Checkpoint(a=filled(2)).write(path), "a", f"{path}.a"),
     "load_into": lambda path: checkpoint.load_into(filled(2), Checkpoint(a=filled(2)).write(path), at="a"),
+    "load_safetensors": lambda path: checkpoint.load_safetensors(
+        [filled(2)], checkpoint.save_safetensors([filled(2)], path)
+    ),
     "pending_paths": lambda path: pending_paths(Box()),
     "reseal": lambda path: checkpoint.reseal(Checkpoint(a=filled(2)).write(path)),
+    "save_safetensors": lambda path: checkpoint.save_safetensors([filled(2)], path),
 }
 
 

@@ -6,6 +6,7 @@ only then does `restoring` assign. docs/checkpoint_format.md describes the file.
 """
 
 from .checkpoint import Checkpoint
+from .keras_weights import load_keras_weights, save_keras_weights
 from .manager import CheckpointManager
 from .parts import extract, load_into
 from .resealing import reseal
@@ -18,8 +19,10 @@ __all__ = [
     "RestoreStatus",
     "extract",
     "load_into",
+    "load_keras_weights",
     "load_safetensors",
     "pending_paths",
     "reseal",
+    "save_keras_weights",
     "save_safetensors",
 ]

@@ -11,7 +11,7 @@ import json
 import math
 import os
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import numpy as np
@@ -26,8 +26,8 @@ from .checkpoint import restore_into
 from .format import ObjectEntry, TensorEntry
 from .graph import Node, encode, walk, weights
 from .moves import make_rules
-from .reading import RawFile, without_duplicates
-from .source import Source
+from .plain import PlainFile
+from .reading import without_duplicates
 from .status import RestoreStatus
 
 _LENGTH = struct.Struct("<Q")
@@ -183,13 +183,12 @@ def _moved(place: str, moves: dict[str, str]) -> str:
     return ".".join(names)
 
 
-class SafetensorsFile(RawFile, Source):
+class SafetensorsFile(PlainFile):
     """A safetensors file open for reading, its header checked."""
 
     def __init__(self, path: str, dtype: np.dtype[Any] | None = None):
         super().__init__(path)
         self._wanted = dtype
-        self._stored: dict[int, np.dtype[Any]] = {}
         try:
             self._read_header()
         except BaseException:
@@ -237,7 +236,7 @@ class SafetensorsFile(RawFile, Source):
             if last in self.objects[number].children:
                 raise ValueError(f"{name!r:.80}: expected a tensor or a part of names, got both")
             self.objects[number].children[last] = len(self.objects)
-            self._stored[len(self.objects)] = stored
+            self.stored[len(self.objects)] = stored
             self.objects.append(ObjectEntry(tensor=tensor, via=(number, last, None)))
         end = start
         for offset, length, name in sorted(ranges):
@@ -278,28 +277,6 @@ class SafetensorsFile(RawFile, Source):
             raise ValueError(f"{name!r:.80}: expected {length} bytes for its shape, got {offsets[1] - offsets[0]}")
         given = self._wanted if self._wanted is not None and dtypes.is_float(dtype) else dtype
         return TensorEntry(given, tuple(shape), start + offsets[0], length, []), dtype
-
-    def read_all(self, numbers: Iterable[int]) -> dict[int, np.ndarray[Any, Any]]:
-        """The values of tensors as arrays of one's own, in the dtypes that are wanted."""
-        arrays, jobs = {}, []
-        for number in numbers:
-            tensor = self.objects[number].tensor
-            assert tensor is not None
-            arrays[number] = array = np.empty(tensor.shape, self._stored[number])
-            jobs.append(Job(tensor.offset, array.reshape(-1).view(np.uint8), []))
-
-        def get(offset: int, block: memoryview) -> int:
-            self.read_into(offset, block)
-            return 0
-
-        run(jobs, get)
-        for (number, array), job in zip(arrays.items(), jobs, strict=True):
-            if array.dtype.kind == "b" and job.values.max(initial=0) > 1:
-                self.corrupt("values", job.offset, "expected truth values, got numbers other than 0 and 1")
-            tensor = self.objects[number].tensor
-            assert tensor is not None
-            arrays[number] = layout.native(array).astype(tensor.dtype, copy=False)
-        return arrays
 
 
 def _segment(part: str) -> str:

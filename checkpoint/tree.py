@@ -106,7 +106,7 @@ def dtype_of(item: dict[str, Any]) -> np.dtype[Any]:
       ValueError: if Variables have none like it.
     """
     name = item["dtype"]
-    if item["attributes"].get("dtype") == "bfloat16" and name == "uint16":
+    if item["attributes"].get("dtype") == "bfloat16" and name in ("uint16", "void16"):
         name = "bfloat16"
     if name not in dtypes.NAMES or item["order"] == ">":
         raise ValueError(f"expected a little-endian dtype of Variables, got {item['order']}{name}")

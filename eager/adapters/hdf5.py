@@ -237,11 +237,11 @@ def _survey_dataset(place: str, item: Any, size: int) -> dict[str, Any]:
         raise ValueError(
             f"{place}: expected contiguous values without filters, got another layout (chunked, virtual ...)"
         )
-    known = (h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.ENUM, h5py.h5t.COMPOUND)
+    known = (h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.ENUM, h5py.h5t.COMPOUND, h5py.h5t.OPAQUE)
     if kind.get_class() not in known or kind.get_size() > 32:
         raise ValueError(f"{place}: expected numbers or truth values, got another type")
     dtype = kind.dtype
-    if dtype.kind not in "biufc":
+    if dtype.kind not in "biufc" and dtype != np.dtype("V2"):  # Keras's bfloat16
         raise ValueError(f"{place}: expected numbers or truth values, got {dtype}")
     shape = item.shape
     length = math.prod(shape) * dtype.itemsize

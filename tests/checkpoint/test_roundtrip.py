@@ -28,11 +28,15 @@ PUBLIC = {
     "RestoreStatus": lambda path: Checkpoint(a=filled(2)).restore(Checkpoint(a=filled(2)).write(path)),
     "extract": lambda path: checkpoint.extract(Checkpoint(a=filled(2)).write(path), "a", f"{path}.a"),
     "load_into": lambda path: checkpoint.load_into(filled(2), Checkpoint(a=filled(2)).write(path), at="a"),
+    "load_keras_weights": lambda path: checkpoint.load_keras_weights(
+        Box(a=filled(2)), checkpoint.save_keras_weights(Box(a=filled(2)), f"{path}.weights.h5")
+    ),
     "load_safetensors": lambda path: checkpoint.load_safetensors(
         [filled(2)], checkpoint.save_safetensors([filled(2)], path)
     ),
     "pending_paths": lambda path: pending_paths(Box()),
     "reseal": lambda path: checkpoint.reseal(Checkpoint(a=filled(2)).write(path)),
+    "save_keras_weights": lambda path: checkpoint.save_keras_weights(Box(a=filled(2)), f"{path}.weights.h5"),
     "save_safetensors": lambda path: checkpoint.save_safetensors([filled(2)], path),
 }
 

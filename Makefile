@@ -27,7 +27,7 @@ install = rm -rf build/__editable__* && \
 	$(PIP) install --quiet $(PIP_ARGS) --config-settings editable_mode=strict --editable '.[$(1)]'
 
 .NOTPARALLEL:
-.PHONY: help dev demo test parity fuzz check bench bench-dispatch bench-training bench-throughput format-check lint types architecture docs format wheel-test clean FORCE
+.PHONY: help dev demo test parity fuzz check bench bench-dispatch bench-training bench-throughput bench-checkpoint format-check lint types architecture docs format wheel-test clean FORCE
 
 help:
 	@echo "make dev         set up .venv for work on eagerly"
@@ -36,10 +36,11 @@ help:
 	@echo "make parity      compare with Keras and PyTorch, in an environment with both (a gigabyte)"
 	@echo "make fuzz        restore damaged and forged checkpoints (2 minutes)"
 	@echo "make check       format, lint, types, architecture, docs (each is a target too)"
-	@echo "make bench       measure start-up, and what the following three do, in an environment with all peers (2 GB)"
+	@echo "make bench       measure start-up, and what the following four do, in an environment with all peers (2 GB)"
 	@echo "make bench-dispatch    the cost of a call, beside NumPy, PyTorch and TensorFlow"
 	@echo "make bench-training    training steps, beside PyTorch, JAX and Keras on each of its backends (10 minutes)"
 	@echo "make bench-throughput  convolution and matrix multiplication, beside PyTorch and the processor's ceiling"
+	@echo "make bench-checkpoint  saving and restoring, beside PyTorch, safetensors, h5py, TensorFlow and Keras"
 	@echo "make format      rewrite the files as format-check and lint want them"
 	@echo "make wheel-test  build the wheel and try it in an environment of its own"
 	@echo "make clean       remove everything that make has made"
@@ -60,7 +61,7 @@ parity: $(PARITY_VENV)/installed
 fuzz: dev
 	$(BIN)/python tests/damages.py $(FUZZ_ARGS)
 
-bench: dev bench-dispatch bench-training bench-throughput
+bench: dev bench-dispatch bench-training bench-throughput bench-checkpoint
 	$(BIN)/python benchmarks/startup.py
 
 bench-dispatch: $(BENCH_VENV)/installed
@@ -71,6 +72,9 @@ bench-training: $(BENCH_VENV)/installed
 
 bench-throughput: $(BENCH_VENV)/installed
 	$(BENCH_BIN)/python benchmarks/throughput.py
+
+bench-checkpoint: $(BENCH_VENV)/installed
+	$(BENCH_BIN)/python benchmarks/checkpoint.py
 
 check: format-check lint types architecture docs
 

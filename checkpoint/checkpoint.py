@@ -19,7 +19,7 @@ from .moves import make_rules
 from .reading import CheckpointFile
 from .restoring import Restoration
 from .siblings import naming_last_good
-from .source import Source
+from .source import Source, no_collection
 from .status import RestoreStatus, pending_paths
 from .writing import write
 
@@ -177,10 +177,12 @@ class Checkpoint(Trackable):
                 f"objects not built yet: {', '.join(pending)}. Build these objects first, or call expect_partial() on "
                 "the status that restore returned."
             )
-        items = snapshot(walk(self._top(), self._more(more)))
+        with no_collection():
+            items = snapshot(walk(self._top(), self._more(more)))
 
         def work() -> None:
-            write(path, items, sync, about)
+            with no_collection():
+                write(path, items, sync, about)
             if then is not None:
                 then()
 
@@ -230,7 +232,7 @@ class Checkpoint(Trackable):
         path = os.fspath(path)
         if only is not None and not isinstance(only, str):
             raise ValueError(f"{path}: expected only to be one path such as 'gan/generator', got {describe(only)}.")
-        with naming_last_good(path), CheckpointFile(path) as file:
+        with naming_last_good(path), no_collection(), CheckpointFile(path) as file:
             if only is not None:
                 start = file.find(only, f"only={only!r}")
                 rules = make_rules(file, start, moves, strict, only)

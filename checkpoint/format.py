@@ -29,7 +29,7 @@ HEADER = struct.Struct("<8sIQQ32s")
 CHECKSUM = struct.Struct("<I")
 
 
-@dataclass
+@dataclass(slots=True)
 class TensorEntry:
     """Where the values of a Variable lie."""
 
@@ -43,7 +43,10 @@ class TensorEntry:
         return f"{self.dtype.name}[{', '.join(map(str, self.shape))}]"
 
 
-@dataclass
+_NONE: dict[Any, Any] = {}  # never filled: one for all Variables, because thousands of empty ones cost time
+
+
+@dataclass(slots=True)
 class ObjectEntry:
     """An object of the file. `children` and `bound` lead to others by number; the root is number 0.
 
@@ -52,8 +55,8 @@ class ObjectEntry:
     """
 
     kind: str = "Variable"
-    children: dict[str, int] = field(default_factory=dict)
-    bound: dict[int, dict[str, int]] = field(default_factory=dict)
+    children: dict[str, int] = field(default_factory=lambda: _NONE)
+    bound: dict[int, dict[str, int]] = field(default_factory=lambda: _NONE)
     state: dict[str, Any] | None = None
     tensor: TensorEntry | None = None
     via: tuple[int, str, int | None] = (0, "", None)

@@ -220,7 +220,7 @@ class _WeightsFile(PlainFile):
 
     def _fill(self, found: list[dict[str, Any]], named: dict[str, Variable], optimizer: bool) -> None:
         """Turns groups into objects, without those that hold no values, and the optimizer if it is not wanted."""
-        self.objects = [ObjectEntry("object")]
+        self.objects = [ObjectEntry("object", {})]
         owners, order = {0: 0}, [0]
         for owner in order:
             for name, target in sorted(found[owner]["links"].items()):
@@ -238,7 +238,7 @@ class _WeightsFile(PlainFile):
                 number = len(self.objects)
                 key = name if name.isascii() and name.isdigit() else encode(name)
                 self.objects[mine].children[key] = number
-                entry = ObjectEntry("object", via=(mine, key, None))
+                entry = ObjectEntry("object", {}, via=(mine, key, None))
                 if "dtype" in found[target]:
                     entry.tensor = self._tensor(found[target], place, number, named.get(place))
                 self.objects.append(entry)

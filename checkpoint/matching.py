@@ -7,7 +7,7 @@ difference. Sharing is part of the graph: one object on one side is one object o
 from __future__ import annotations
 
 import copy
-from collections import ChainMap, deque
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -107,7 +107,8 @@ class Matcher:
         self.matched = matched
         self.paths = paths
         self.plan = plan
-        self.numbers = ChainMap({}, numbers)
+        self.old_numbers = numbers
+        self.numbers: dict[int, int] = {}  # of the new pairs
         self.containers: dict[tuple[int, int], Any] = {}
         self.queue: deque[_Visit] = deque()
 
@@ -151,7 +152,7 @@ class Matcher:
         seen, waiting = {id(value): value}, [value]
         while waiting:
             item = waiting.pop()
-            if id(item) in wanted and id(item) not in self.numbers:
+            if id(item) in wanted and self._number(item) is None:
                 return True
             for child in inside(item).values():
                 if id(child) not in seen:
@@ -173,6 +174,10 @@ class Matcher:
     def _live(self, number: int) -> Any:
         return self.plan.pairs.get(number, self.matched.get(number))
 
+    def _number(self, value: Any) -> int | None:
+        number = self.numbers.get(id(value))
+        return self.old_numbers.get(id(value)) if number is None else number
+
     def _where(self, number: int) -> str:
         return self.plan.paths.get(number) or self.paths.get(number, "")
 
@@ -191,7 +196,7 @@ class Matcher:
 
     def _identify(self, number: int, value: Any, path: str) -> bool:
         """Whether a pair is new and keeps the sharing of both sides."""
-        live, other = self._live(number), self.numbers.get(id(value))
+        live, other = self._live(number), self._number(value)
         if live is value:
             return False
         if live is not None and self._where(number) == path:
@@ -228,17 +233,17 @@ class Matcher:
 
     def _sides(self, visit: _Visit) -> tuple[Mapping[str, int], dict[str, Any]]:
         """The children in the file and in the objects, by the names that they have in the objects."""
-        theirs: dict[str, int] = self.entries[visit.number].children
+        theirs: Mapping[str, int] = self.entries[visit.number].children
         mine = edges(visit.value, visit.path)
         rules = self.rules
         if visit.number == rules.start and rules.more:
             mine = with_more(mine, rules.more)
         if rules.moves:
-            theirs = {name: number for name, number in theirs.items() if (visit.number, name) not in rules.moved}
+            theirs = moved = {name: n for name, n in theirs.items() if (visit.number, name) not in rules.moved}
             for path, number in rules.moves.items():
                 folder, _, name = path.rpartition("/")
                 if folder == visit.path:
-                    theirs[name] = number
+                    moved[name] = number
                     if name in mine:
                         self.plan.found.add(path)
         return theirs, mine
@@ -269,9 +274,9 @@ class Matcher:
         found: set[tuple[int, str]] = set()
         bound = self.entries[number].bound
         for variable, slots in owner.bound_children():
-            of = self.numbers.get(id(variable))
+            of = self._number(variable)
             for name, slot in ((encode(key), slot) for key, slot in slots.items()):
-                if of in bound and name in bound[of]:
+                if of is not None and of in bound and name in bound[of]:
                     found.add((of, name))
                     self._pair(bound[of][name], slot, slot_path(path, name, self._where(of)), None, "", False)
                 elif of is None and self._open_variables:

@@ -17,6 +17,7 @@ from .items import Item, below
 from .moves import make_rules
 from .reading import CheckpointFile
 from .siblings import naming_last_good
+from .source import no_collection
 from .status import RestoreStatus
 from .writing import write
 
@@ -55,7 +56,7 @@ def load_into(
             f"{path}: expected to load into a Variable, a Trackable, or a list, tuple or dictionary of them, "
             f"got {describe(value)}."
         )
-    with naming_last_good(path), CheckpointFile(path) as file:
+    with naming_last_good(path), no_collection(), CheckpointFile(path) as file:
         start = file.find(at, f"at={at!r}")
         rules = make_rules(file, start, map, strict, at, {} if start else counter_in(file, value))
         return restore_into(file, rules, value, at)

@@ -12,7 +12,7 @@ import os
 import shlex
 import threading
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO, NoReturn, Self
 
 import numpy as np
@@ -20,10 +20,12 @@ import numpy as np
 from ..errors import CorruptCheckpointError, RestoreError
 from . import format as layout
 from .blocks import Job, run
-from .format import path_of
+from .format import TensorEntry, path_of
 from .index import IndexReader, UnknownFeature
 from .source import Source
 
+_SMALL = 2**16  # bytes of values that are read together with their neighbors
+_MANY = 64  # such values make that worth while
 _PIECE = 16 * layout.BLOCK  # values that `verify_values` holds at a time
 
 
@@ -119,17 +121,60 @@ class CheckpointFile(RawFile, Source):
 
     def read_all(self, numbers: Iterable[int]) -> dict[int, np.ndarray[Any, Any]]:
         """The values of Variables as arrays of one's own, by their numbers."""
-        arrays, jobs = {}, []
+        numbers = list(numbers)
+        arrays = self._read_small(numbers)
+        jobs = {}
         for number in numbers:
-            tensor = self.objects[number].tensor
-            assert tensor is not None
-            arrays[number] = array = np.empty(tensor.shape, tensor.dtype)
-            jobs.append(Job(tensor.offset, array.reshape(-1).view(np.uint8), []))
-        run(jobs, self._read_block)
-        for number, job in zip(arrays, jobs, strict=True):
+            if number not in arrays:
+                tensor = self._tensor(number)
+                arrays[number] = array = np.empty(tensor.shape, tensor.dtype)
+                jobs[number] = Job(tensor.offset, array.reshape(-1).view(np.uint8), [])
+        run(list(jobs.values()), self._read_block)
+        for number, job in jobs.items():
             self._check(number, job)
             arrays[number] = layout.native(arrays[number])
         return arrays
+
+    def _tensor(self, number: int) -> TensorEntry:
+        tensor = self.objects[number].tensor
+        assert tensor is not None
+        return tensor
+
+    def _read_small(self, numbers: list[int]) -> dict[int, np.ndarray[Any, Any]]:
+        """The small ones of many values, those that lie side by side with one read."""
+        small = {number for number in numbers if 0 < self._tensor(number).length <= _SMALL}
+        arrays: dict[int, np.ndarray[Any, Any]] = {}
+        if len(small) < _MANY:
+            return arrays
+        for together in self._neighbors(small):
+            start, last = self._tensor(together[0]).offset, self._tensor(together[-1])
+            buffer = np.empty(last.offset + last.length - start, np.uint8)
+            self.read_into(start, buffer.data)
+            for number in together:
+                tensor = self._tensor(number)
+                values = buffer[tensor.offset - start : tensor.offset - start + tensor.length]
+                checksum = layout.checksum(values.data)
+                if checksum != tensor.checksums[0] or tensor.dtype.kind == "b":
+                    self._check(number, Job(tensor.offset, values, [checksum]))
+                arrays[number] = layout.native(values.view(tensor.dtype).reshape(tensor.shape).copy())
+        return arrays
+
+    def _neighbors(self, wanted: set[int]) -> Iterator[list[int]]:
+        """Values in the order of the file, together those that have no others between them, up to a block."""
+        tensors = [
+            (e.tensor.offset, e.tensor.length, n) for n, e in enumerate(self.objects) if e.tensor and e.tensor.length
+        ]
+        together: list[int] = []
+        start = 0
+        for offset, length, number in sorted(tensors):
+            if together and (number not in wanted or offset + length > start + layout.BLOCK):
+                yield together
+                together = []
+            if number in wanted:
+                start = start if together else offset
+                together.append(number)
+        if together:
+            yield together
 
     def verify_values(self, told: Callable[[int], None] = lambda count: None) -> None:
         """Reads all values, in little memory, and raises if any is damaged; tells how many bytes are done each time."""
@@ -141,8 +186,7 @@ class CheckpointFile(RawFile, Source):
         ]
         buffer = np.empty(max((size for *_, size in pieces), default=0), np.uint8)
         for number, start, size in pieces:
-            tensor = self.objects[number].tensor
-            assert tensor is not None
+            tensor = self._tensor(number)
             job = Job(tensor.offset + start, buffer[:size], [])
             run([job], self._read_block)
             self._check(number, job, start // layout.BLOCK)
@@ -153,8 +197,7 @@ class CheckpointFile(RawFile, Source):
         return layout.checksum(buffer)
 
     def _check(self, number: int, job: Job, first: int = 0) -> None:
-        tensor = self.objects[number].tensor
-        assert tensor is not None
+        tensor = self._tensor(number)
         expected = tensor.checksums[first : first + len(job.results)]
         if job.results != expected:
             block = next(i for i, found in enumerate(job.results) if found != expected[i])
@@ -172,7 +215,7 @@ class CheckpointFile(RawFile, Source):
         offset, index = self._read_index()
         self.index_offset = offset
         try:
-            content = json.loads(index.decode("ascii"), object_pairs_hook=without_duplicates)
+            content = _parse(index.decode("ascii"))
         except (ValueError, RecursionError) as error:
             self.corrupt("index", offset, f"expected JSON, got {type(error).__name__}: {error}")
         try:
@@ -209,6 +252,15 @@ class CheckpointFile(RawFile, Source):
         if self._sealed and offset + length < self.size:
             self.edited(offset + length, f"expected {offset + length} bytes, got {self.size}")
         return offset, index
+
+
+def _parse(text: str) -> Any:
+    """JSON in which no object has a name twice."""
+    content = json.loads(text)
+    # What a writer of ours made comes out the same again, so nothing got lost: quicker than to look at each object.
+    if json.dumps(content, separators=(",", ":")) == text:
+        return content
+    return json.loads(text, object_pairs_hook=without_duplicates)
 
 
 def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -124,20 +124,31 @@ class Restoration:
     def _commit(self, plan: Plan) -> None:
         self._undo.append(self._recover(self.waits, self.slot_waits, self.undecided))
         self.waits, self.slot_waits, self.undecided = plan.waits, plan.slot_waits, plan.undecided
-        for number, value in plan.pairs.items():
-            self._put(self.live, number, value)
-            self._put(self._numbers, id(value), number)
-            self._put(self.paths, number, plan.paths[number])
+        self._undo.append(partial(self._forget, list(plan.pairs.items())))  # a number gets its object once
+        self.live.update(plan.pairs)
+        self.paths.update(plan.paths)
+        self._numbers.update((id(value), number) for number, value in plan.pairs.items())
         for number in sorted(plan.looked_at):
             self._attach(number, taking_over=number in plan.pairs)
-        for number, value in plan.pairs.items():
-            if isinstance(value, Variable):
-                self._undo.append(partial(setattr, value, "_value", value._value))
-                # Not assign: values arrive even while a layer is built by a symbolic call, which assigns nothing.
-                value._value = wrap(self.values[number])
-                self._put(self.values, number, None)
+        variables = [(number, value) for number, value in plan.pairs.items() if isinstance(value, Variable)]
+        before = [(number, variable, variable._value, self.values[number]) for number, variable in variables]
+        self._undo.append(partial(self._take_back, before))
+        for number, variable in variables:
+            # Not assign: values arrive even while a layer is built by a symbolic call, which assigns nothing.
+            variable._value = wrap(self.values.pop(number))
         for number, old_state in plan.old_states.items():
             self._set_state(number, old_state)
+
+    def _forget(self, pairs: list[tuple[int, Any]]) -> None:
+        for number, value in pairs:
+            self.live.pop(number, None)
+            self.paths.pop(number, None)
+            self._numbers.pop(id(value), None)
+
+    def _take_back(self, before: list[tuple[int, Variable, Any, np.ndarray[Any, Any]]]) -> None:
+        for number, variable, value, waiting in before:
+            variable._value = value
+            self.values[number] = waiting
 
     def _recover(self, *before: Any) -> Callable[[], None]:
         def recover() -> None:

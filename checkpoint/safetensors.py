@@ -224,7 +224,7 @@ class SafetensorsFile(PlainFile):
 
     def _fill(self, content: dict[str, Any], start: int) -> None:
         """Turns names with dots into objects that contain each other."""
-        self.objects = [ObjectEntry("object")]
+        self.objects = [ObjectEntry("object", {})]
         ranges = []
         for name, item in content.items():
             tensor, stored = self._tensor(name, item, start)
@@ -252,7 +252,7 @@ class SafetensorsFile(PlainFile):
         children = self.objects[number].children
         if folder not in children:
             children[folder] = len(self.objects)
-            self.objects.append(ObjectEntry("object", via=(number, folder, None)))
+            self.objects.append(ObjectEntry("object", {}, via=(number, folder, None)))
         elif self.objects[children[folder]].tensor is not None:
             raise ValueError(f"{name!r:.80}: expected a tensor or a part of names, got both")
         return children[folder]

@@ -31,8 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; gives the exit code."""
     parser = argparse.ArgumentParser(prog="python -m eagerly", description="Keras-style models on an eager NumPy core.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    looking = commands.add_parser("doctor", help="say what runs where and why; the exit code is 1 if something is wrong")
-    looking.set_defaults(run=lambda options: doctor())
+    what = "say what runs where and why; the exit code is 1 if something is wrong"
+    commands.add_parser("doctor", help=what).set_defaults(run=lambda options: doctor())
     checkpoint_commands.add_parser(commands)
     options = parser.parse_args(arguments)
     return int(options.run(options))

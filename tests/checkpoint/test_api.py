@@ -289,7 +289,7 @@ def test_values_of_several_blocks_come_back_whatever_the_threads(tmp_path, monke
     arrays = [rng.standard_normal(size).astype(np.float32) for size in (3_000_000, 0, 1, 262_144, 700_001)]
     files = []
     for threads in (1, 2, 3):
-        monkeypatch.setattr(blocks, "cpus", lambda threads=threads: threads)
+        monkeypatch.setattr(blocks, "_processors", lambda threads=threads: threads)
         files.append(Checkpoint(v=[Variable(array) for array in arrays]).write(tmp_path / f"{threads}.h5"))
         restored = [Variable(np.zeros_like(array)) for array in arrays]
         Checkpoint(v=restored).restore(files[-1])
@@ -335,3 +335,13 @@ def test_an_object_that_only_held_what_has_moved_is_not_missed(tmp_path):
     assert a.numpy()[0] == b.numpy()[0] == 1
     with pytest.raises(RestoreError, match=r"(?s)not in the objects:\n  old: Box with 2 Variables"):
         Checkpoint(a=a, c=filled(1)).restore(path, map={"a": "old/a"})
+
+
+def test_large_values_need_no_llvm(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "eagerly.kernels.pool", None)
+    value = np.arange(2_000_000, dtype=np.float32)
+    checkpoint = Checkpoint(v=Variable(value))
+    path = checkpoint.write(tmp_path / "c.h5")
+    checkpoint.v.assign(np.zeros_like(value))
+    checkpoint.restore(path)
+    assert np.array_equal(checkpoint.v, value)

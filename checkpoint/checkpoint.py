@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
@@ -181,7 +182,8 @@ class Checkpoint(Trackable):
             items = snapshot(walk(self._top(), self._more(more)))
 
         def work() -> None:
-            with no_collection():
+            # Other threads make garbage while a save runs in the background.
+            with contextlib.nullcontext() if background else no_collection():
                 write(path, items, sync, about)
             if then is not None:
                 then()

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from ..adapters import hdf5
+from ..adapters import hdf5_layout
 from ..errors import describe
 from ..tensor import Tensor
 from ..variable import Variable
@@ -97,8 +97,14 @@ def _stored(entry: ObjectEntry, path: str, numbers: Mapping[int, int]) -> Item:
     return Item(path, ObjectEntry(entry.kind, children, bound, entry.state))
 
 
-def tree(items: list[Item]) -> list[hdf5.Entry]:
-    """The tree that viewers show. Slots lie below `%slots`, by the path of the Variable that they belong to."""
+def tree(items: list[Item]) -> list[hdf5_layout.Entry]:
+    """The tree that viewers show. Slots lie below `%slots`, by the path of the Variable that they belong to.
+
+    Raises:
+      ValueError: naming an object with more children or longer names than HDF5 has room for.
+    """
+    for item in items:
+        _check_room(item)
     entries = [_viewed(item) for item in items]
     for number, item in enumerate(items):
         for variable, slots in item.entry.bound.items():
@@ -106,15 +112,29 @@ def tree(items: list[Item]) -> list[hdf5.Entry]:
             for name in ("%slots", *items[variable].path.split("/")):
                 if name not in entries[place].links:
                     entries[place].links[name] = len(entries)
-                    entries.append(hdf5.Entry())
+                    entries.append(hdf5_layout.Entry())
                 place = entries[place].links[name]
             entries[place].links.update(slots)
     return entries
 
 
-def _viewed(item: Item) -> hdf5.Entry:
+def _check_room(item: Item) -> None:
+    children = item.entry.children
+    if len(children) > hdf5_layout.MAX_LINKS:
+        raise ValueError(
+            f"{item.path or 'Checkpoint'}: expected at most {hdf5_layout.MAX_LINKS} children of one object, got "
+            f"{len(children)}. Keep them in several."
+        )
+    longest = max((len(name.encode()) for name in children), default=0)
+    if longest > hdf5_layout.MAX_NAME:
+        raise ValueError(
+            f"{item.path or 'Checkpoint'}: expected names of at most {hdf5_layout.MAX_NAME} bytes, got {longest}."
+        )
+
+
+def _viewed(item: Item) -> hdf5_layout.Entry:
     if item.dtype is None:
-        return hdf5.Entry({"class": item.entry.kind}, dict(item.entry.children))
+        return hdf5_layout.Entry({"class": item.entry.kind}, dict(item.entry.children))
     if item.dtype == dtypes.dtype("bfloat16"):  # which HDF5 does not know
-        return hdf5.Entry({"dtype": "bfloat16"}, dtype=np.dtype(np.uint16), shape=item.shape)
-    return hdf5.Entry(dtype=item.dtype, shape=item.shape)
+        return hdf5_layout.Entry({"dtype": "bfloat16"}, dtype=np.dtype(np.uint16), shape=item.shape)
+    return hdf5_layout.Entry(dtype=item.dtype, shape=item.shape)

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ..adapters import hdf5
+from ..adapters import hdf5_layout
 from ..errors import CorruptCheckpointError, RestoreError, describe
 from ..random import SeedGenerator
 from ..trackable import Trackable, attributes, direct_children
@@ -55,7 +55,7 @@ def save_keras_weights(
     named = _named(model, optimizer)
     if not named:
         raise ValueError(f"{path}: expected weights to save, got {describe(model)} without any. Build it first.")
-    entries: list[hdf5.Entry] = [hdf5.Entry()]
+    entries: list[hdf5_layout.Entry] = [hdf5_layout.Entry()]
     variables: list[Variable | None] = [None]
     for name, variable in named.items():
         place = 0
@@ -63,15 +63,15 @@ def save_keras_weights(
         for folder in folders:
             if folder not in entries[place].links:
                 entries[place].links[folder] = len(entries)
-                entries.append(hdf5.Entry())
+                entries.append(hdf5_layout.Entry())
                 variables.append(None)
             place = entries[place].links[folder]
         entries[place].links[last] = len(entries)
         half = {"dtype": "bfloat16"} if variable.dtype.name == "bfloat16" else {}
         dtype = np.dtype("V2") if half else variable.dtype
-        entries.append(hdf5.Entry(half, dtype=dtype, shape=variable.shape))
+        entries.append(hdf5_layout.Entry(half, dtype=dtype, shape=variable.shape))
         variables.append(variable)
-    skeleton = hdf5.lay_out(entries, 0)
+    skeleton = hdf5_layout.lay_out(entries, 0)
     with replacing(path, sync) as file:
         for offset, piece in skeleton.pieces():
             file.write_at(offset, piece)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from ..adapters import hdf5
+from ..adapters import hdf5, hdf5_layout
 from ..errors import CorruptCheckpointError
 from .graph import join
 from .items import Item, below, tree
@@ -85,7 +85,7 @@ def differences(file: CheckpointFile, found: list[dict[str, Any]]) -> list[str]:
     return problems
 
 
-def _difference(place: str, entry: hdf5.Entry, other: dict[str, Any], tensor: Any) -> list[str]:
+def _difference(place: str, entry: hdf5_layout.Entry, other: dict[str, Any], tensor: Any) -> list[str]:
     if (entry.dtype is None) != ("dtype" not in other):
         return [f"{place}: a {'group' if entry.dtype is None else 'dataset'} in the index, not so in the tree"]
     if other["attributes"] != dict(entry.attributes):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..adapters import hdf5
+from ..adapters import hdf5_layout
 from . import format as layout
 from .atomic import AtomicFile, replacing
 from .blocks import Job, run
@@ -24,7 +24,7 @@ def write(path: str, items: list[Item], sync: bool = True, about: dict[str, Any]
     Raises:
       OSError: if the file cannot be written; it names the path.
     """
-    skeleton = hdf5.lay_out(tree(items), layout.USER_BLOCK)
+    skeleton = hdf5_layout.lay_out(tree(items), layout.USER_BLOCK)
     with replacing(path, sync) as file:
         for offset, piece in skeleton.pieces():
             file.write_at(offset, piece)

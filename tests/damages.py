@@ -24,7 +24,7 @@ from trackables import Box, Counter, Momentum, filled
 
 
 def made(value=1.0, count=3):
-    w = filled(2, 3, value=value)
+    w = filled(8, 10, value=value)
     return Checkpoint(m=Box(w=w, flags=Variable([value > 0, False]), c=Counter(count)), o=Momentum().build([w], value))
 
 

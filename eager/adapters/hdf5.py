@@ -1,175 +1,17 @@
-"""HDF5, through h5py.
+"""HDF5, through h5py: what a file holds, told without believing it.
 
-`lay_out` makes the skeleton of a file in memory: every byte of metadata, and the places where the values of each
-dataset go, without the values. libhdf5 thus never sees a disk that is full or a damaged file; writing is the
-caller's. Nothing here reads a file. Times are off everywhere, so the same tree gives the same bytes.
+This file also runs as a script, in a process of its own, because libhdf5 may crash or hang on a damaged file.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-
-_END = 40  # where a superblock of version 0 has the end of the file, HDF5 File Format Specification II.A
-
-
-@dataclass
-class Entry:
-    """A group, or with a dtype a dataset; `links` lead by name to entries by number."""
-
-    attributes: Mapping[str, str] = field(default_factory=dict)
-    links: dict[str, int] = field(default_factory=dict)
-    dtype: np.dtype[Any] | None = None
-    shape: tuple[int, ...] = ()
-
-
-class Layout:
-    """A file without its values: its metadata, where each entry's values start, and its size."""
-
-    def __init__(self, pages: _Pages, offsets: list[int], user_block: int):
-        self._pages = pages
-        self._end_field = user_block + _END
-        self.offsets = offsets
-        self.size = pages.size
-
-    def pieces(self) -> list[tuple[int, bytes]]:
-        """The metadata by offset."""
-        return self._pages.pieces()
-
-    def read(self, start: int, end: int) -> bytearray:
-        """The bytes of a range, zeros where the values go."""
-        data = bytearray(end - start)
-        self._pages.seek(start)
-        self._pages.readinto(data)
-        return data
-
-    def end(self) -> tuple[int, bytearray]:
-        """Offset and bytes of what `extend` changes."""
-        return self._end_field, self.read(self._end_field, self._end_field + 8)
-
-    def extend(self, size: int) -> None:
-        """Makes HDF5 take the file for longer, so that a tool that edits it does not cut off what follows."""
-        self._pages.seek(self._end_field)
-        self._pages.write(size.to_bytes(8, "little"))
-
-
-def lay_out(entries: Sequence[Entry], user_block: int) -> Layout:
-    """The skeleton of an HDF5 file whose root group is the first entry, after a user block of the given size.
-
-    An entry that several links lead to is one HDF5 object with hard links. A dataset without elements has offset 0.
-    """
-    import h5py
-
-    pages = _Pages()
-    offsets = []
-    # h5py's low level all along: its high one takes five times as long for a link.
-    with h5py.File(pages, "w", userblock_size=user_block, libver="earliest") as file:
-        creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-        creation.set_layout(h5py.h5d.CONTIGUOUS)
-        creation.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
-        creation.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
-        creation.set_obj_track_times(False)
-        in_unicode = h5py.h5p.create(h5py.h5p.LINK_CREATE)
-        in_unicode.set_char_encoding(h5py.h5t.CSET_UTF8)
-        types: dict[Any, Any] = {}
-        objects: list[Any] = []
-        for number, entry in enumerate(entries):
-            if entry.dtype is None:
-                made = h5py.h5g.create(file.id, None) if number else h5py.h5g.open(file.id, b"/")
-                offsets.append(0)
-            else:
-                space = h5py.h5s.create_simple(entry.shape) if entry.shape else h5py.h5s.create(h5py.h5s.SCALAR)
-                if entry.dtype not in types:
-                    types[entry.dtype] = h5py.h5t.py_create(entry.dtype.newbyteorder("<"), logical=True)
-                made = h5py.h5d.create(file.id, None, types[entry.dtype], space, creation)
-                offsets.append(made.get_offset() if 0 not in entry.shape else 0)
-            if entry.attributes:
-                attributes = h5py.AttributeManager(_Owner(made))
-                for name, text in entry.attributes.items():
-                    attributes[name] = text
-            objects.append(made)
-        for entry, made in zip(entries, objects, strict=True):
-            for name, target in entry.links.items():
-                h5py.h5o.link(objects[target], made, name.encode(), lcpl=in_unicode)
-    return Layout(pages, offsets, user_block)
-
-
-class _Owner:
-    """What h5py's AttributeManager asks of its owner."""
-
-    def __init__(self, id: Any):
-        self.id = id
-
-
-class _Pages(io.RawIOBase):
-    """A file in memory of which only the pages that were written exist."""
-
-    _SIZE = 4096
-
-    def __init__(self) -> None:
-        self._pages: dict[int, bytearray] = {}
-        self._position = 0
-        self.size = 0
-
-    def pieces(self) -> list[tuple[int, bytes]]:
-        ends = {number: min(self._SIZE, self.size - number * self._SIZE) for number in sorted(self._pages)}
-        return [(number * self._SIZE, bytes(self._pages[number][:end])) for number, end in ends.items() if end > 0]
-
-    def seekable(self) -> bool:
-        return True
-
-    def readable(self) -> bool:
-        return True
-
-    def writable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._position = offset + (0, self._position, self.size)[whence]
-        return self._position
-
-    def tell(self) -> int:
-        return self._position
-
-    def truncate(self, size: int | None = None) -> int:
-        self.size = self._position if size is None else size
-        return self.size
-
-    def write(self, data: Any) -> int:
-        view = memoryview(data).cast("B")
-        for start, page, at, end in self._spans(len(view)):
-            stored = self._pages.setdefault(page, bytearray(self._SIZE))
-            stored[at:end] = view[start : start + end - at]
-        self._position += len(view)
-        self.size = max(self.size, self._position)
-        return len(view)
-
-    def readinto(self, buffer: Any) -> int:
-        view = memoryview(buffer).cast("B")
-        count = max(0, min(len(view), self.size - self._position))
-        for start, page, at, end in self._spans(count):
-            stored = self._pages.get(page)
-            view[start : start + end - at] = bytes(end - at) if stored is None else stored[at:end]
-        self._position += count
-        return count
-
-    def _spans(self, count: int) -> list[tuple[int, int, int, int]]:
-        """From the position on: (place in the data, page, first and last place in the page)."""
-        spans, start = [], 0
-        while start < count:
-            page, at = divmod(self._position + start, self._SIZE)
-            end = min(self._SIZE, at + count - start)
-            spans.append((start, page, at, end))
-            start += end - at
-        return spans
 
 
 def survey(path: str) -> list[dict[str, Any]]:
@@ -225,6 +67,13 @@ def survey(path: str) -> list[dict[str, Any]]:
             }
             found.append(entry)
     return found
+
+
+class _Owner:
+    """What h5py's AttributeManager asks of its owner."""
+
+    def __init__(self, id: Any):
+        self.id = id
 
 
 def _survey_dataset(place: str, item: Any, size: int) -> dict[str, Any]:

@@ -222,14 +222,12 @@ def test_viewers_see_the_tree(tmp_path):
         np.testing.assert_array_equal(file["optimizer/%slots/model/first/w/momentum"], np.full((2, 2), 4.0))
 
 
-def test_restoring_needs_no_hdf5_library(tmp_path, monkeypatch):
-    path = Checkpoint(v=filled(3)).write(tmp_path / "c.h5")
+def test_saving_and_restoring_need_no_hdf5_library(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "h5py", None)
+    path = Checkpoint(v=filled(3)).write(tmp_path / "c.h5")
     restored = filled(3, value=0)
     Checkpoint(v=restored).restore(path)
     assert restored.numpy().tolist() == [1, 2, 3]
-    with pytest.raises(ImportError):
-        Checkpoint(v=restored).write(path)
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ def survey(path: str) -> list[dict[str, Any]]:
       CorruptCheckpointError: if it fails, crashes or hangs.
     """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    environment["OPENBLAS_NUM_THREADS"] = "1"  # whose threads reserve memory, of which the process may not have much
     # The adapter alone, as a script, which takes half the time of importing all of eagerly.
     command = [sys.executable, "-P", hdf5.__file__, path, str(_ROOM)]
     try:

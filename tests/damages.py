@@ -16,7 +16,13 @@ import tracemalloc
 from collections import Counter as Tally
 from pathlib import Path
 
-from eagerly.checkpoint import Checkpoint
+from eagerly.checkpoint import (
+    Checkpoint,
+    load_keras_weights,
+    load_safetensors,
+    save_keras_weights,
+    save_safetensors,
+)
 from eagerly.checkpoint import format as layout
 from eagerly.errors import CorruptCheckpointError, RestoreError
 from eagerly.variable import Variable
@@ -160,6 +166,31 @@ def check_forged(path, rng, content):
     return "restored"
 
 
+def check_foreign(folder, rng, kind):
+    """How it ends to load a damaged safetensors or Keras file, which has no checksums: its values may be wrong."""
+    save, load = FOREIGN[kind]
+    path = folder / f"x.{kind}"
+    weights = Box(a=Box(w=filled(3, 4), n=filled(2)), b=filled(5))
+    save(weights, path, sync=False)
+    path.write_bytes(mutated(path.read_bytes(), rng))
+    before = [weights.a.w._value, weights.a.n._value, weights.b._value]
+    try:
+        load(weights, path)
+    except (CorruptCheckpointError, RestoreError) as error:
+        after = [weights.a.w._value, weights.a.n._value, weights.b._value]
+        assert all(one is two for one, two in zip(before, after, strict=True)), "a refused file has changed something"
+        return type(error).__name__
+    finally:
+        path.unlink()
+    return "restored"
+
+
+FOREIGN = {
+    "safetensors": (save_safetensors, load_safetensors),
+    "weights.h5": (save_keras_weights, load_keras_weights),
+}
+
+
 def main(arguments=None):
     parser = argparse.ArgumentParser(description="restores damaged checkpoints until something is wrong")
     parser.add_argument("--seconds", type=float, default=120)
@@ -178,7 +209,11 @@ def main(arguments=None):
     try:
         while time.monotonic() < end:
             start = time.monotonic()
-            if rng.random() < 0.5:
+            way = rng.random()
+            if way < 0.02:  # of Keras's files the tree is read in a process of its own, which takes its time
+                kind = "weights.h5" if way < 0.0005 else "safetensors"
+                found = f"{kind}: {check_foreign(folder, rng, kind)}"
+            elif way < 0.5:
                 path.write_bytes(mutated(content, rng))
                 found = outcome(path, target, before, right)
             else:

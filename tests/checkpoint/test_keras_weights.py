@@ -5,6 +5,7 @@ The files in golden/ are by Keras 3.15 itself. Every weight in them has a number
 """
 
 import os
+import random
 import tracemalloc
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import h5py
 import numpy as np
 import pytest
 
+from damages import check_foreign
 from eagerly import Input, Model, Sequential, ops
 from eagerly.checkpoint import Checkpoint, load_keras_weights, save_keras_weights, tree
 from eagerly.errors import CorruptCheckpointError, RestoreError
@@ -287,6 +289,12 @@ def test_a_damaged_file_does_no_harm(tmp_path):
         path.write_bytes(content[:length])
         with pytest.raises(CorruptCheckpointError, match="m.weights.h5: damaged tree: .*Nothing was restored"):
             load_keras_weights(box, path)
+
+
+def test_random_damage_is_refused_or_gives_some_values(tmp_path):
+    rng = random.Random(8)
+    found = {check_foreign(tmp_path, rng, "weights.h5") for _ in range(15)}
+    assert "CorruptCheckpointError" in found and found <= {"CorruptCheckpointError", "RestoreError", "restored"}
 
 
 def test_a_file_cut_after_the_survey_is_refused(tmp_path, monkeypatch):

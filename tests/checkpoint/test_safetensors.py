@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import struct
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+from damages import check_foreign
 from eagerly import dtypes
 from eagerly.checkpoint import Checkpoint, load_safetensors, save_safetensors
 from eagerly.errors import CorruptCheckpointError, RestoreError
@@ -254,6 +256,12 @@ def test_a_hostile_file_is_refused(name, tmp_path):
     with pytest.raises(CorruptCheckpointError, match=message) as caught:
         load_safetensors({"v": target}, path)
     assert str(caught.value).startswith(f"{path}: damaged ") and target.numpy().tolist() == before
+
+
+def test_random_damage_is_refused_or_gives_some_values(tmp_path):
+    rng = random.Random(7)
+    found = {check_foreign(tmp_path, rng, "safetensors") for _ in range(300)}
+    assert found == {"CorruptCheckpointError", "RestoreError", "restored"}
 
 
 def test_a_crash_leaves_the_old_file(tmp_path, monkeypatch):

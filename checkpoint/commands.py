@@ -57,9 +57,14 @@ def add_parser(subparsers: Any) -> None:
 
 def _run(function: Callable[[argparse.Namespace], int], options: argparse.Namespace) -> int:
     try:
-        return function(options)
+        code = function(options)
+        sys.stdout.flush()
+        return code
     except CorruptCheckpointError as error:
         return _fail(options, error, 1, error.kind)
+    except BrokenPipeError:  # `| head` has seen enough; Python would complain once more when it flushes at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (RestoreError, OSError) as error:
         return _fail(options, error, 2, None)
 

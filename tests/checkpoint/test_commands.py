@@ -181,6 +181,13 @@ def test_wrong_use_ends_in_2(arguments, capsys):
     assert caught.value.code == 2 and "usage: python -m eagerly" in capsys.readouterr().err
 
 
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
+    path = Checkpoint(v=[filled(1) for _ in range(3000)]).write(tmp_path / "c.h5")
+    command = f"set -o pipefail; {sys.executable} -m eagerly ckpt ls {path} | head -1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.stderr == "" and done.stdout.startswith("path") and done.returncode == 0
+
+
 def test_it_runs_as_a_module(path):
     done = subprocess.run([sys.executable, "-m", "eagerly", "ckpt", "tree", path], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("Checkpoint\n")

@@ -10,7 +10,9 @@ import threading
 import numpy as np
 import pytest
 
+from eagerly import Sequential
 from eagerly.checkpoint import Checkpoint, CheckpointManager, atomic
+from eagerly.layers import BatchNormalization, Dense
 from eagerly.variable import Variable
 from trackables import Box, Counter, filled
 
@@ -156,3 +158,23 @@ def test_an_interrupt_while_waiting_forgets_nothing(tmp_path, gate, monkeypatch)
     gate.opened.set()
     with pytest.raises(FileNotFoundError):
         checkpoint.wait()
+
+
+def test_compiled_steps_leave_the_snapshot_alone(tmp_path, gate):
+    """They write over the memory of variables that nobody else can see; a snapshot sees them."""
+    model = Sequential([Dense(4, activation="relu"), BatchNormalization(), Dense(1)])
+    model.compile("adam", "mse", jit_compile=True)
+    x, y = np.random.default_rng(0).standard_normal((2, 32, 3)).astype(np.float32), np.ones((2, 32, 1), np.float32)
+    model.fit(x[0], y[0], batch_size=16, verbose=0)
+    before = [variable.numpy() for variable in (*model.weights, *model.optimizer.variables)]
+    checkpoint = Checkpoint(model=model)
+    path = checkpoint.write(tmp_path / "m.h5", background=True)
+    assert gate.entered.wait(30)
+    model.fit(x[1], y[1], batch_size=8, epochs=2, verbose=0)
+    gate.opened.set()
+    checkpoint.wait()
+    after = [variable.numpy() for variable in (*model.weights, *model.optimizer.variables)]
+    assert not all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+    checkpoint.restore(path)
+    for value, variable in zip(before, (*model.weights, *model.optimizer.variables), strict=True):
+        assert value.tobytes() == variable.numpy().tobytes()

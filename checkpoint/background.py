@@ -23,9 +23,10 @@ class Saver:
         if not background:
             work()
             return
-        self._thread = threading.Thread(target=self._run, args=(work,), name="eagerly checkpoint", daemon=False)
+        thread = threading.Thread(target=self._run, args=(work,), name="eagerly checkpoint", daemon=False)
+        thread.start()
+        self._thread = thread
         _unfinished.add(self)
-        self._thread.start()
 
     def wait(self) -> None:
         """Waits for the file that is being written, and raises the error that it ended in."""
@@ -56,5 +57,14 @@ _unfinished: set[Saver] = set()
 
 @atexit.register
 def _raise_at_exit() -> None:
+    errors: list[BaseException] = []
     for saver in list(_unfinished):
-        saver.wait()
+        try:
+            saver.wait()
+        except BaseException as error:
+            errors.append(error)
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        # At exit Python shows the message of a group and not its parts.
+        raise BaseExceptionGroup(f"checkpoints were not written: {'; '.join(map(str, errors))}", errors)

@@ -131,7 +131,8 @@ import sys
 sys.path[:0] = {paths!r}
 from eagerly.checkpoint import Checkpoint
 from trackables import filled
-Checkpoint(v=filled(3)).write(sys.argv[1], background=True)
+for path in sys.argv[1:]:
+    Checkpoint(v=filled(3)).write(path, background=True)
 print("done")
 """
 
@@ -139,13 +140,20 @@ print("done")
 def test_a_program_that_ends_waits_for_its_file_and_tells_its_error(tmp_path):
     code = AT_EXIT.format(paths=[*filter(None, sys.path)])
 
-    def run(path):
-        return subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=False)
+    def run(*paths):
+        return subprocess.run([sys.executable, "-c", code, *paths], capture_output=True, text=True, check=False)
 
     done = run(tmp_path / "c.h5")
     assert (done.stdout, done.stderr) == ("done\n", "") and load(tmp_path / "c.h5") == [1, 2, 3]
     done = run(tmp_path / "nowhere" / "c.h5")
     assert done.stdout == "done\n" and "FileNotFoundError: [Errno 2] Could not write the checkpoint" in done.stderr
+    done = run(tmp_path / "nowhere" / "c.h5", tmp_path / "d.h5", tmp_path / "there" / "e.h5")
+    assert "checkpoints were not written: [Errno 2] Could not write" in done.stderr and load(tmp_path / "d.h5") == [
+        1,
+        2,
+        3,
+    ]
+    assert "nowhere/c.h5" in done.stderr and "there/e.h5" in done.stderr
 
 
 def test_an_interrupt_while_waiting_forgets_nothing(tmp_path, gate, monkeypatch):

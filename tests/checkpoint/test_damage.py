@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import random
 import struct
 import tracemalloc
@@ -323,3 +324,10 @@ def test_damage_in_values_that_would_wait_is_found_at_once(tmp_path):
     with pytest.raises(CorruptCheckpointError):
         Checkpoint(dense=layer).restore(path)
     assert "_pending" not in vars(layer)
+
+
+def test_the_error_keeps_its_parts_through_pickle():
+    error = CorruptCheckpointError("c.h5: damaged values at byte 7.", "values", 7, "b.h5")
+    twin = pickle.loads(pickle.dumps(error))
+    assert (twin.kind, twin.offset, twin.last_good) == ("values", 7, "b.h5")
+    assert str(twin) == str(error) == "c.h5: damaged values at byte 7. The last good file is b.h5."

@@ -374,3 +374,49 @@ def test_wrong_metrics_and_checkpoints_are_refused(tmp_path):
     assert os.listdir(tmp_path) == []
     manager.save(Variable(2.5))
     assert manager.best
+
+
+READERS = """
+import os, sys
+sys.path[:0] = {paths!r}
+from eagerly.checkpoint import Checkpoint, CheckpointManager
+from trackables import filled
+
+def make():
+    return CheckpointManager(Checkpoint(v=filled(100)), sys.argv[1], max_to_keep=2)
+
+def read():
+    reader, last = make(), 0
+    while last < 60:
+        assert reader.restore_or_initialize().path
+        values = set(reader.checkpoint.v.numpy().tolist())
+        (value,) = values
+        assert value == int(reader.checkpoint.save_counter) >= last, (values, last)
+        last = value
+
+writer = make()
+writer.checkpoint.v.assign([1.0] * 100)
+writer.save(sync=False)
+children = []
+for _ in range(8):
+    child = os.fork()
+    if not child:
+        try:
+            read()
+        except BaseException as error:
+            print(repr(error), file=sys.stderr, flush=True)
+            os._exit(1)
+        os._exit(0)
+    children.append(child)
+for i in range(2, 61):
+    writer.checkpoint.v.assign([float(i)] * 100)
+    writer.save(sync=False, background=i % 2 == 0)
+writer.checkpoint.wait()
+print([os.waitpid(child, 0)[1] for child in children])
+"""
+
+
+def test_eight_processes_read_while_one_saves(tmp_path):
+    code = READERS.format(paths=[*filter(None, sys.path)])
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code, tmp_path], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == (f"{[0] * 8}\n", "")

@@ -17,6 +17,7 @@ BENCH_VENV := .venv-bench
 BENCH_BIN := $(BENCH_VENV)/bin
 BENCH_PIP := $(BENCH_BIN)/python -m pip --disable-pip-version-check
 BENCH_ARGS ?=
+FUZZ_ARGS ?=
 # These belong to `make check`, so `make test` leaves them out.
 ARCHITECTURE_TESTS := tests/test_architecture.py
 DOCS_TESTS := tests/test_docs.py tests/test_readme.py
@@ -26,18 +27,20 @@ install = rm -rf build/__editable__* && \
 	$(PIP) install --quiet $(PIP_ARGS) --config-settings editable_mode=strict --editable '.[$(1)]'
 
 .NOTPARALLEL:
-.PHONY: help dev demo test parity check bench bench-dispatch bench-training bench-throughput format-check lint types architecture docs format wheel-test clean FORCE
+.PHONY: help dev demo test parity fuzz check bench bench-dispatch bench-training bench-throughput bench-checkpoint format-check lint types architecture docs format wheel-test clean FORCE
 
 help:
 	@echo "make dev         set up .venv for work on eagerly"
 	@echo "make demo        train on the built-in digits"
 	@echo "make test        run the tests"
 	@echo "make parity      compare with Keras and PyTorch, in an environment with both (a gigabyte)"
+	@echo "make fuzz        restore damaged and forged checkpoints (2 minutes)"
 	@echo "make check       format, lint, types, architecture, docs (each is a target too)"
-	@echo "make bench       measure start-up, and what the following three do, in an environment with all peers (2 GB)"
+	@echo "make bench       measure start-up, and what the following four do, in an environment with all peers (2 GB)"
 	@echo "make bench-dispatch    the cost of a call, beside NumPy, PyTorch and TensorFlow"
 	@echo "make bench-training    training steps, beside PyTorch, JAX and Keras on each of its backends (10 minutes)"
 	@echo "make bench-throughput  convolution and matrix multiplication, beside PyTorch and the processor's ceiling"
+	@echo "make bench-checkpoint  saving and restoring, beside PyTorch, safetensors, h5py, TensorFlow and Keras"
 	@echo "make format      rewrite the files as format-check and lint want them"
 	@echo "make wheel-test  build the wheel and try it in an environment of its own"
 	@echo "make clean       remove everything that make has made"
@@ -54,7 +57,11 @@ test: dev
 parity: $(PARITY_VENV)/installed
 	$(PARITY_BIN)/pytest -n 2 tests/parity
 
-bench: dev bench-dispatch bench-training bench-throughput
+# FUZZ_ARGS="--seconds 3600" for longer, "--seed 1" to see a failure again.
+fuzz: dev
+	$(BIN)/python tests/damages.py $(FUZZ_ARGS)
+
+bench: dev bench-dispatch bench-training bench-throughput bench-checkpoint
 	$(BIN)/python benchmarks/startup.py
 
 bench-dispatch: $(BENCH_VENV)/installed
@@ -65,6 +72,9 @@ bench-training: $(BENCH_VENV)/installed
 
 bench-throughput: $(BENCH_VENV)/installed
 	$(BENCH_BIN)/python benchmarks/throughput.py
+
+bench-checkpoint: $(BENCH_VENV)/installed
+	$(BENCH_BIN)/python benchmarks/checkpoint.py
 
 check: format-check lint types architecture docs
 

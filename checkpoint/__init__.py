@@ -6,6 +6,23 @@ only then does `restoring` assign. docs/checkpoint_format.md describes the file.
 """
 
 from .checkpoint import Checkpoint
-from .restoring import RestoreStatus, pending_paths
+from .keras_weights import load_keras_weights, save_keras_weights
+from .manager import CheckpointManager
+from .parts import extract, load_into
+from .resealing import reseal
+from .safetensors import load_safetensors, save_safetensors
+from .status import RestoreStatus, pending_paths
 
-__all__ = ["Checkpoint", "RestoreStatus", "pending_paths"]
+__all__ = [
+    "Checkpoint",
+    "CheckpointManager",
+    "RestoreStatus",
+    "extract",
+    "load_into",
+    "load_keras_weights",
+    "load_safetensors",
+    "pending_paths",
+    "reseal",
+    "save_keras_weights",
+    "save_safetensors",
+]

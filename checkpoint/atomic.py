@@ -12,6 +12,7 @@ import hashlib
 import os
 import secrets
 import stat
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,20 +27,32 @@ class AtomicFile:
 
     def __init__(self, descriptor: int):
         self._descriptor = descriptor
+        self._lock = threading.Lock()
 
     def write_at(self, offset: int, data: Any) -> None:
-        """Writes all the bytes, starting at an offset."""
+        """Writes all the bytes, starting at an offset; several threads may."""
         view = memoryview(data)
-        os.lseek(self._descriptor, offset, os.SEEK_SET)
         while view:
-            view = view[os.write(self._descriptor, view) :]
+            count = self._write_some(offset, view)
+            offset, view = offset + count, view[count:]
+
+    def _write_some(self, offset: int, view: memoryview) -> int:
+        if hasattr(os, "pwrite"):
+            return os.pwrite(self._descriptor, view, offset)
+        with self._lock:  # Windows has no call that does both
+            os.lseek(self._descriptor, offset, os.SEEK_SET)
+            return os.write(self._descriptor, view)
 
 
 @contextlib.contextmanager
-def replacing(path: str) -> Iterator[AtomicFile]:
+def replacing(path: str, sync: bool = True) -> Iterator[AtomicFile]:
     """A file that takes the place of `path` when the block ends without an exception.
 
     Permissions stay those of the file that is replaced, and a symbolic link goes on leading to it.
+
+    Args:
+      path: the file.
+      sync: whether to wait until the disk has everything; without, a power cut may take the file, a kill may not.
 
     Raises:
       OSError: naming the path; nothing has changed then.
@@ -54,7 +67,8 @@ def replacing(path: str) -> Iterator[AtomicFile]:
             with contextlib.suppress(FileNotFoundError):
                 os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode))
             yield AtomicFile(descriptor)
-            os.fsync(descriptor)
+            if sync:
+                os.fsync(descriptor)
             os.replace(temporary, target)
         except BaseException:
             with contextlib.suppress(OSError):
@@ -62,7 +76,8 @@ def replacing(path: str) -> Iterator[AtomicFile]:
             raise
         finally:
             os.close(descriptor)
-        _sync_folder(folder)
+        if sync:
+            _sync_folder(folder)
     except OSError as error:
         raise OSError(error.errno, f"Could not write the checkpoint: {error.strerror or error}", path) from error
 

@@ -9,15 +9,16 @@ from typing import Any
 from ..errors import describe
 from ..variable import Variable
 from .format import ObjectEntry
-from .graph import inside
+from .graph import encode, inside, join
 from .matching import Plan
 
 _MOST_LINES = 30
 
 
-def report(entries: list[ObjectEntry], plan: Plan) -> str:
-    """The differences, one path a line."""
-    missing, extra = plan.missing[:_MOST_LINES], plan.extra[:_MOST_LINES]
+def report(entries: list[ObjectEntry], plan: Plan, strict: bool = True) -> str:
+    """The differences that matter, one path a line."""
+    count_extra = len(plan.extra) if strict else 0
+    missing, extra = plan.missing[:_MOST_LINES], plan.extra[: min(_MOST_LINES, count_extra)]
     theirs = {path: _tensors_of_entry(entries, number) for path, number in missing}
     mine = {path: _tensors_of_object(value) for path, value in extra}
     in_file = [f"{path}: {_of_entry(entries[number], theirs[path])}" for path, number in missing]
@@ -25,7 +26,7 @@ def report(entries: list[ObjectEntry], plan: Plan) -> str:
     parts = []
     for title, lines, count in (
         ("In the file, but not in the objects:", in_file, len(plan.missing)),
-        ("In the objects, but not in the file:", in_objects, len(plan.extra)),
+        ("In the objects, but not in the file:", in_objects, count_extra),
         ("Different:", plan.changed[:_MOST_LINES], len(plan.changed)),
     ):
         if lines:
@@ -36,8 +37,21 @@ def report(entries: list[ObjectEntry], plan: Plan) -> str:
     for path, other in _near_misses(theirs, mine, alike):
         end = "" if entries[files[path]].tensor else "/..."
         other_end = "" if isinstance(objects[other], Variable) else "/..."
-        parts.append(f"The file has {path}{end}, you have {other}{other_end}.")
+        by_name = entries[files[path]].via[2] is None  # and not as the slot of a Variable
+        place = _unwrapped(entries[files[path]], other, objects[other])
+        hint = f": pass map={{{place!r}: {path!r}}}" if by_name else ""
+        parts.append(f"The file has {path}{end}, you have {place}{other_end}{hint}.")
     return "\n".join(parts)
+
+
+def _unwrapped(entry: ObjectEntry, path: str, value: Any) -> str:
+    """The path below a live one where what the file has now lies, if it has been put into a new object."""
+    while True:
+        children = {encode(key): child for key, child in inside(value).items()}
+        if len(children) != 1 or set(children) & set(entry.children) or isinstance(value, Variable):
+            return path
+        ((name, value),) = children.items()
+        path = join(path, name)
 
 
 def _count(tensors: list[str]) -> str:

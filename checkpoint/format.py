@@ -29,7 +29,7 @@ HEADER = struct.Struct("<8sIQQ32s")
 CHECKSUM = struct.Struct("<I")
 
 
-@dataclass
+@dataclass(slots=True)
 class TensorEntry:
     """Where the values of a Variable lie."""
 
@@ -43,7 +43,10 @@ class TensorEntry:
         return f"{self.dtype.name}[{', '.join(map(str, self.shape))}]"
 
 
-@dataclass
+_NONE: dict[Any, Any] = {}  # never filled: one for all Variables, because thousands of empty ones cost time
+
+
+@dataclass(slots=True)
 class ObjectEntry:
     """An object of the file. `children` and `bound` lead to others by number; the root is number 0.
 
@@ -52,8 +55,8 @@ class ObjectEntry:
     """
 
     kind: str = "Variable"
-    children: dict[str, int] = field(default_factory=dict)
-    bound: dict[int, dict[str, int]] = field(default_factory=dict)
+    children: dict[str, int] = field(default_factory=lambda: _NONE)
+    bound: dict[int, dict[str, int]] = field(default_factory=lambda: _NONE)
     state: dict[str, Any] | None = None
     tensor: TensorEntry | None = None
     via: tuple[int, str, int | None] = (0, "", None)
@@ -65,9 +68,12 @@ def raw(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return (ordered if sys.byteorder == "little" else ordered.byteswap()).view(np.uint8)
 
 
-def checksums(values: np.ndarray[Any, Any]) -> list[int]:
-    """The CRC-32 of each block of some bytes."""
-    return [zlib.crc32(values[start : start + BLOCK].data) for start in range(0, len(values), BLOCK)]
+def native(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """What was read from a file, in the order of bytes that this machine has."""
+    return array if sys.byteorder == "little" else array.byteswap(inplace=True)
+
+
+checksum = zlib.crc32  # of one block
 
 
 def encode_header(index_offset: int, index: bytes) -> bytes:
@@ -77,9 +83,27 @@ def encode_header(index_offset: int, index: bytes) -> bytes:
     return padded + CHECKSUM.pack(zlib.crc32(padded))
 
 
-def encode_index(objects: list[ObjectEntry]) -> bytes:
-    """The index as JSON."""
-    content = {"requires": sorted(FEATURES), "objects": [_encode_object(entry) for entry in objects]}
+def outside(entries: list[ObjectEntry], end: int) -> Iterator[tuple[int, int]]:
+    """The ranges of the HDF5 part that hold no values."""
+    start = USER_BLOCK
+    for offset, length in sorted((entry.tensor.offset, entry.tensor.length) for entry in entries if entry.tensor):
+        if length:
+            if start < offset:
+                yield start, offset
+            start = offset + length
+    if start < end:
+        yield start, end
+
+
+def encode_index(objects: list[ObjectEntry], tree: int, about: dict[str, Any] | None = None) -> bytes:
+    """The index as JSON, of one length for any `tree`; `about` is what whoever saves wants to know again."""
+    content: dict[str, Any] = {
+        "requires": sorted(FEATURES),
+        "tree": f"{tree:08x}",
+        "objects": [_encode_object(entry) for entry in objects],
+    }
+    if about:
+        content["about"] = about
     return json.dumps(content, separators=(",", ":")).encode("ascii")
 
 

@@ -17,8 +17,8 @@ from ..errors import describe
 from ..trackable import Trackable, attributes, container_items
 from ..variable import Variable
 
-_SPECIAL = re.compile(r"[%/\x00-\x1f\x7f\ud800-\udfff]")
-_SPECIAL_IN_TUPLE = re.compile(r"[%/\x00-\x1f\x7f\ud800-\udfff(),]")
+_SPECIAL = re.compile(r"[%/\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_SPECIAL_IN_TUPLE = re.compile(r"[%/\x00-\x1f\x7f-\x9f\ud800-\udfff(),]")
 
 
 def encode(key: Any) -> str:
@@ -139,8 +139,28 @@ class Node:
     bound: dict[int, dict[str, int]] = field(default_factory=dict)
 
 
-def walk(root: Any) -> list[Node]:
+def with_more(found: dict[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Edges and some more of them, in the order of the names.
+
+    Raises:
+      ValueError: if a name leads to two objects.
+    """
+    for name in more:
+        if name in found and found[name] is not more[name]:
+            raise ValueError(
+                f"Checkpoint: expected a name that the root leaves free, got {name!r}, which is "
+                f"{describe(found[name])} there. Give the other object another name."
+            )
+    both = {**found, **more}
+    return {name: both[name] for name in sorted(both)}
+
+
+def walk(root: Any, more: Mapping[str, Any] | None = None) -> list[Node]:
     """Every object below the root once, numbered breadth first; Variables bound to others come last.
+
+    Args:
+      root: a Trackable or a container.
+      more: children of the root beside its own, by encoded name.
 
     Raises:
       ValueError: for a set or the like of Trackables, an unknown kind of key, or a slot of a Variable that is not
@@ -157,9 +177,10 @@ def walk(root: Any) -> list[Node]:
 
     for node in nodes:
         if not isinstance(node.value, Variable):
-            node.children = {
-                name: number_of(child, join(node.path, name)) for name, child in edges(node.value, node.path).items()
-            }
+            found = edges(node.value, node.path)
+            if more and node.value is root:
+                found = with_more(found, more)
+            node.children = {name: number_of(child, join(node.path, name)) for name, child in found.items()}
     named = dict(numbers)
     for node in list(nodes):
         if isinstance(node.value, Trackable):
@@ -188,6 +209,23 @@ def _number_of_bound(owner: Node, variable: Variable, numbers: dict[int, int]) -
             f"{describe(variable)}, which is not in the checkpoint. Save the object that holds this Variable too."
         )
     return numbers[id(variable)]
+
+
+def weights(root: Any) -> dict[int, Variable]:
+    """What formats hold that know no more than weights, by id: the `weights` of a layer, else every Variable."""
+    known = getattr(root, "weights", None)
+    if isinstance(known, list) and all(isinstance(weight, Variable) for weight in known):
+        return {id(weight): weight for weight in known}
+    found: dict[int, Variable] = {}
+    for owner in [root, *trackables(root)]:
+        waiting = list(inside(owner).values())
+        while waiting:
+            value = waiting.pop()
+            if isinstance(value, Variable):
+                found[id(value)] = value
+            elif not isinstance(value, Trackable):
+                waiting.extend(inside(value).values())
+    return found
 
 
 def trackables(root: Any) -> Iterator[Trackable]:

@@ -7,12 +7,15 @@ what is there, ranges lie where values may and share no byte, and nothing is loo
 from __future__ import annotations
 
 import math
+import re
 from itertools import pairwise
 from typing import Any
 
 from .. import dtypes
 from . import format as layout
 from .format import ObjectEntry, TensorEntry, bound_slots, state_problem
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # which could make a terminal do things
 
 
 class UnknownFeature(Exception):
@@ -25,6 +28,7 @@ class IndexReader:
     def __init__(self, content: Any, payload_end: int):
         self._content = content
         self._payload_end = payload_end
+        self._dtypes = {name: dtypes.dtype(name) for name in dtypes.NAMES}
 
     def objects(self) -> list[ObjectEntry]:
         """The entries, each with the way to it.
@@ -40,7 +44,7 @@ class IndexReader:
             raise UnknownFeature(f"it requires the feature {unknown[0]!r:.80}. Update eagerly to read this file.")
         encoded = _expect(content.get("objects"), list, "objects")
         self._count = len(encoded)
-        entries = [self._entry(item, f"object {number}") for number, item in enumerate(encoded)]
+        entries = [self._entry(item, number) for number, item in enumerate(encoded)]
         if not entries or entries[0].tensor is not None:
             raise ValueError("expected object 0 to be the root, which has children")
         for number, entry in enumerate(entries):
@@ -49,17 +53,44 @@ class IndexReader:
         _find_ways(entries)
         return entries
 
-    def _entry(self, item: Any, where: str) -> ObjectEntry:
-        item = _expect(item, dict, where)
+    def about(self) -> dict[str, Any]:
+        """What the index says of the file as a whole.
+
+        Raises:
+          ValueError: if it is no state.
+        """
+        about: dict[str, Any] = self._content.get("about", {})
+        problem = state_problem(about)
+        if problem:
+            raise ValueError(f"about: {problem}")
+        return about
+
+    def tree(self) -> int | None:
+        """The checksum of what the HDF5 part holds beside values, if the index has one.
+
+        Raises:
+          ValueError: if it is none.
+        """
+        tree = self._content.get("tree")
+        if tree is None:
+            return None
+        if not (isinstance(tree, str) and re.fullmatch("[0-9a-f]{8}", tree)):
+            raise ValueError(f"tree: expected eight hexadecimal digits, got {tree!r:.80}")
+        return int(tree, 16)
+
+    def _entry(self, item: Any, number: int) -> ObjectEntry:
+        if not isinstance(item, dict):
+            raise ValueError(f"object {number}: expected dict, got {type(item).__name__}")
         if "dtype" in item:
-            return ObjectEntry(tensor=self._tensor(item, where))
+            return ObjectEntry(tensor=self._tensor(item, number))
+        where = f"object {number}"
         state = item.get("state")
         problem = None if state is None else state_problem(state)
         if problem:
             raise ValueError(f"{where}, state: {problem}")
         bound = _expect(item.get("bound", {}), dict, f"{where}, bound")
         return ObjectEntry(
-            kind=_expect(item.get("class"), str, f"{where}, class"),
+            kind=_text(item.get("class"), f"{where}, class"),
             children=self._links(item.get("children"), f"{where}, children"),
             bound={
                 self._number_in(key, f"{where}, bound"): self._links(slots, f"{where}, bound {key}")
@@ -68,36 +99,49 @@ class IndexReader:
             state=state,
         )
 
-    def _tensor(self, item: dict[str, Any], where: str) -> TensorEntry:
-        if item["dtype"] not in dtypes.NAMES:
-            raise ValueError(f"{where}: expected a known dtype, got {item['dtype']!r:.80}")
-        dtype = dtypes.dtype(item["dtype"])
-        shape = tuple(_natural(size, f"{where}, shape") for size in _expect(item.get("shape"), list, f"{where}, shape"))
-        offset = _natural(item.get("offset"), f"{where}, offset")
-        length = _natural(item.get("length"), f"{where}, length")
-        if len(shape) > layout.MAX_RANK:
-            raise ValueError(f"{where}: expected at most {layout.MAX_RANK} axes, got {len(shape)}")
+    def _tensor(self, item: dict[str, Any], number: int) -> TensorEntry:
+        name, sizes = item["dtype"], item.get("shape")
+        offset: Any = item.get("offset")
+        length: Any = item.get("length")
+        dtype = self._dtypes.get(name) if isinstance(name, str) else None
+        if dtype is None:
+            raise ValueError(f"object {number}: expected a known dtype, got {name!r:.80}")
+        checksums = item.get("crc32")
+        if not isinstance(sizes, list) or not isinstance(checksums, list):
+            field, value = ("crc32", checksums) if isinstance(sizes, list) else ("shape", sizes)
+            raise ValueError(f"object {number}, {field}: expected list, got {type(value).__name__}")
+        for value in (*sizes, offset, length, *checksums):
+            if type(value) is not int or not 0 <= value < 2**63:
+                fields = {"shape": sizes, "offset": [offset], "length": [length], "crc32": checksums}
+                wrong = next(name for name, values in fields.items() if any(item is value for item in values))
+                raise _no_natural(value, f"object {number}, {wrong}")
+        if len(sizes) > layout.MAX_RANK:
+            raise ValueError(f"object {number}: expected at most {layout.MAX_RANK} axes, got {len(sizes)}")
+        needed = math.prod(sizes) * dtype.itemsize
         # NumPy refuses a shape whose other axes are too large even where one of them is 0.
-        if math.prod(size for size in shape if size) * dtype.itemsize >= 2**63:
-            raise ValueError(f"{where}: expected a shape that an array can have, got {shape!r:.80}")
-        if math.prod(shape) * dtype.itemsize != length:
-            raise ValueError(f"{where}: expected {math.prod(shape) * dtype.itemsize} bytes for its shape, got {length}")
+        if needed >= 2**63 or (not needed and math.prod(size for size in sizes if size) * dtype.itemsize >= 2**63):
+            raise ValueError(f"object {number}: expected a shape that an array can have, got {tuple(sizes)!r:.80}")
+        if needed != length:
+            raise ValueError(f"object {number}: expected {needed} bytes for its shape, got {length}")
         if length and not layout.USER_BLOCK <= offset <= self._payload_end - length:
             raise ValueError(
-                f"{where}: expected values between the bytes {layout.USER_BLOCK} and {self._payload_end}, "
+                f"object {number}: expected values between the bytes {layout.USER_BLOCK} and {self._payload_end}, "
                 f"got {length} bytes from {offset} on"
             )
-        found = [_natural(value, f"{where}, crc32") for value in _expect(item.get("crc32"), list, f"{where}, crc32")]
-        if len(found) != -(-length // layout.BLOCK):
-            raise ValueError(f"{where}: expected {-(-length // layout.BLOCK)} CRC-32 values, got {len(found)}")
-        return TensorEntry(dtype, shape, offset, length, found)
+        if len(checksums) != -(-length // layout.BLOCK):
+            raise ValueError(
+                f"object {number}: expected {-(-length // layout.BLOCK)} CRC-32 values, got {len(checksums)}"
+            )
+        return TensorEntry(dtype, tuple(sizes), offset, length, checksums)
 
     def _links(self, item: Any, where: str) -> dict[str, int]:
-        links = _expect(item, dict, where)
+        links: dict[str, int] = _expect(item, dict, where)
         for name, number in links.items():
-            if not name or "/" in name:
-                raise ValueError(f"{where}: expected names without a slash, got {name!r:.80}")
-            if _natural(number, f"{where}, {name!r:.80}") >= self._count:
+            if not name or "/" in name or _CONTROL.search(name):
+                raise ValueError(f"{where}: expected names without slashes and control characters, got {name!r:.80}")
+            if type(number) is not int or not 0 <= number < 2**63:
+                raise _no_natural(number, f"{where}, {name!r:.80}")
+            if number >= self._count:
                 raise ValueError(f"{where}: expected an object below {self._count}, got {number}")
         return links
 
@@ -119,10 +163,15 @@ def _expect(value: Any, kind: type, where: str) -> Any:
     return value
 
 
-def _natural(value: Any, where: str) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63:
-        raise ValueError(f"{where}: expected an integer from 0 on, got {value!r:.80}")
-    return value
+def _text(value: Any, where: str) -> str:
+    text: str = _expect(value, str, where)
+    if _CONTROL.search(text):
+        raise ValueError(f"{where}: expected text without control characters, got {text!r:.80}")
+    return text
+
+
+def _no_natural(value: Any, where: str) -> ValueError:
+    return ValueError(f"{where}: expected an integer from 0 on, got {value!r:.80}")
 
 
 def _check_overlaps(entries: list[ObjectEntry]) -> None:

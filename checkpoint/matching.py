@@ -7,8 +7,8 @@ difference. Sharing is part of the graph: one object on one side is one object o
 from __future__ import annotations
 
 import copy
-from collections import ChainMap, deque
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -17,7 +17,7 @@ from ..errors import describe
 from ..trackable import Trackable
 from ..variable import Variable
 from .format import ObjectEntry, bound_slots, path_of
-from .graph import edges, encode, join, slot_path
+from .graph import edges, encode, inside, join, slot_path, weights, with_more
 
 
 @dataclass
@@ -38,15 +38,35 @@ class Plan:
     old_states: dict[int, dict[str, Any]] = field(default_factory=dict)
     waits: dict[int, list[Wait]] = field(default_factory=dict)
     slot_waits: dict[int, list[Wait]] = field(default_factory=dict)
+    found: set[str] = field(default_factory=set)  # the paths of `Rules.moves` that the objects have
     undecided: set[int] = field(default_factory=set)  # owners of slots for Variables that may still be matched
     looked_at: set[int] = field(default_factory=set)  # the Trackables whose children were compared
     missing: list[tuple[str, int]] = field(default_factory=list)
     extra: list[tuple[str, Any]] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
 
-    def fits(self) -> bool:
-        """Whether there is no difference."""
-        return not (self.missing or self.extra or self.changed)
+    def fits(self, strict: bool) -> bool:
+        """Whether there is no difference that matters."""
+        return not (self.missing or self.changed or (strict and self.extra))
+
+
+@dataclass
+class Rules:
+    """How the two sides are compared.
+
+    `more` are children of the object at the start beside its own. `moves` leads from paths in the objects to what has
+    another path in the file, `moved` are the edges (owner, name) that it is thus not found by. Unless `strict`, what
+    only the file has waits, and what only the objects have is left alone. With
+    `weights_of`, the file is of a format that holds the weights of this object and nothing else: neither states nor
+    slots, nor objects without a weight, and a weight that has several names under one of them.
+    """
+
+    start: int = 0
+    more: Mapping[str, Any] = field(default_factory=dict)
+    moves: Mapping[str, int] = field(default_factory=dict)
+    moved: frozenset[tuple[int, str]] = frozenset()
+    strict: bool = True
+    weights_of: Any = None
 
 
 @dataclass
@@ -70,6 +90,7 @@ class Matcher:
       numbers: the same the other way round, by id.
       paths: where they were matched.
       plan: holds what earlier plans left waiting.
+      rules: how to compare.
     """
 
     def __init__(
@@ -79,12 +100,15 @@ class Matcher:
         numbers: dict[int, int],
         paths: dict[int, str],
         plan: Plan,
+        rules: Rules,
     ):
         self.entries = entries
+        self.rules = rules
         self.matched = matched
         self.paths = paths
         self.plan = plan
-        self.numbers = ChainMap({}, numbers)
+        self.old_numbers = numbers
+        self.numbers: dict[int, int] = {}  # of the new pairs
         self.containers: dict[tuple[int, int], Any] = {}
         self.queue: deque[_Visit] = deque()
 
@@ -110,8 +134,31 @@ class Matcher:
         if any(isinstance(value, Variable) for value in self.plan.pairs.values()):
             looked_at |= self.plan.undecided
             looked_at |= {n for n, waits in self.plan.slot_waits.items() if waits and self._live(n).bound_children()}
+        if self.rules.moves:  # what only held things that have moved is not missed
+            self.plan.missing = [(path, n) for path, n in self.plan.missing if self._has_more(path, n)]
+        if self.rules.weights_of is not None:
+            wanted = weights(self.rules.weights_of)
+            self.plan.extra = [(path, value) for path, value in self.plan.extra if self._lacks(value, wanted)]
+            return
         for number in sorted(looked_at):
             self._compare_bound(number)
+
+    def _has_more(self, path: str, number: int) -> bool:
+        """Whether the file has a value below an object that has got no live one."""
+        return next(values_below(self.entries, Wait(path, number, ""), self._live), None) is not None
+
+    def _lacks(self, value: Any, wanted: dict[int, Variable]) -> bool:
+        """Whether there is a weight below an object that has got no value."""
+        seen, waiting = {id(value): value}, [value]
+        while waiting:
+            item = waiting.pop()
+            if id(item) in wanted and self._number(item) is None:
+                return True
+            for child in inside(item).values():
+                if id(child) not in seen:
+                    seen[id(child)] = child
+                    waiting.append(child)
+        return False
 
     @cached_property
     def _open_variables(self) -> set[int]:
@@ -126,6 +173,10 @@ class Matcher:
 
     def _live(self, number: int) -> Any:
         return self.plan.pairs.get(number, self.matched.get(number))
+
+    def _number(self, value: Any) -> int | None:
+        number = self.numbers.get(id(value))
+        return self.old_numbers.get(id(value)) if number is None else number
 
     def _where(self, number: int) -> str:
         return self.plan.paths.get(number) or self.paths.get(number, "")
@@ -145,7 +196,7 @@ class Matcher:
 
     def _identify(self, number: int, value: Any, path: str) -> bool:
         """Whether a pair is new and keeps the sharing of both sides."""
-        live, other = self._live(number), self.numbers.get(id(value))
+        live, other = self._live(number), self._number(value)
         if live is value:
             return False
         if live is not None and self._where(number) == path:
@@ -171,6 +222,8 @@ class Matcher:
             self.plan.changed.append(f"{path}: the file has {entry.tensor}, you have {describe(value)}{hint}")
 
     def _add_state(self, number: int, value: Trackable, path: str) -> None:
+        if self.rules.weights_of is not None:
+            return
         state = value.get_state()
         if (state is None) != (self.entries[number].state is None):
             sides = ("the file has", "you have none") if state is None else ("you have", "the file has none")
@@ -178,8 +231,25 @@ class Matcher:
         elif state is not None:
             self.plan.old_states[number] = copy.deepcopy(state)
 
+    def _sides(self, visit: _Visit) -> tuple[Mapping[str, int], dict[str, Any]]:
+        """The children in the file and in the objects, by the names that they have in the objects."""
+        theirs: Mapping[str, int] = self.entries[visit.number].children
+        mine = edges(visit.value, visit.path)
+        rules = self.rules
+        if visit.number == rules.start and rules.more:
+            mine = with_more(mine, rules.more)
+        if rules.moves:
+            theirs = moved = {name: n for name, n in theirs.items() if (visit.number, name) not in rules.moved}
+            for path, number in rules.moves.items():
+                folder, _, name = path.rpartition("/")
+                if folder == visit.path:
+                    moved[name] = number
+                    if name in mine:
+                        self.plan.found.add(path)
+        return theirs, mine
+
     def _compare(self, visit: _Visit) -> None:
-        theirs, mine = self.entries[visit.number].children, edges(visit.value, visit.path)
+        theirs, mine = self._sides(visit)
         for name in sorted(theirs.keys() | mine.keys()):
             path = join(visit.path, name)
             owner, top = visit.owner, visit.top
@@ -191,7 +261,7 @@ class Matcher:
             elif name in mine:
                 if grows or not visit.known:
                     self.plan.extra.append((path, mine[name]))
-            elif owner is not None and grows:
+            elif owner is not None and (grows or not self.rules.strict):
                 self.plan.waits[owner[0]].append(Wait(path, theirs[name], top))
             else:
                 self.plan.missing.append((path, theirs[name]))
@@ -204,9 +274,9 @@ class Matcher:
         found: set[tuple[int, str]] = set()
         bound = self.entries[number].bound
         for variable, slots in owner.bound_children():
-            of = self.numbers.get(id(variable))
+            of = self._number(variable)
             for name, slot in ((encode(key), slot) for key, slot in slots.items()):
-                if of in bound and name in bound[of]:
+                if of is not None and of in bound and name in bound[of]:
                     found.add((of, name))
                     self._pair(bound[of][name], slot, slot_path(path, name, self._where(of)), None, "", False)
                 elif of is None and self._open_variables:
@@ -218,7 +288,7 @@ class Matcher:
         for of, name, target in bound_slots(self.entries[number]):
             if (of, name) not in found:
                 place = slot_path(path, name, self._where(of) or path_of(self.entries, of))
-                if owner.may_grow(name) or of in self._open_variables:
+                if not self.rules.strict or owner.may_grow(name) or of in self._open_variables:
                     waits.append(Wait(place, target, name))
                 else:
                     self.plan.missing.append((place, target))

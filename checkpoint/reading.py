@@ -9,86 +9,218 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
+import shlex
+import threading
 import zlib
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO, NoReturn, Self
 
 import numpy as np
 
 from ..errors import CorruptCheckpointError, RestoreError
 from . import format as layout
-from .format import ObjectEntry, path_of
+from .blocks import Job, run
+from .format import TensorEntry, path_of
 from .index import IndexReader, UnknownFeature
+from .source import Source
+
+_SMALL = 2**16  # bytes of values that are read together with their neighbors
+_MANY = 64  # such values make that worth while
+_PIECE = 16 * layout.BLOCK  # values that `verify_values` holds at a time
 
 
-class CheckpointFile:
+class RawFile:
+    """A file that is read at offsets, from several threads."""
+
+    def __init__(self, path: str):
+        self.path = path
+        self._file: BinaryIO = open(path, "rb", buffering=0)
+        self._lock = threading.Lock()
+        self.size = os.fstat(self._file.fileno()).st_size
+
+    def close(self) -> None:
+        """Ends it."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def corrupt(self, kind: str, offset: int, detail: str) -> NoReturn:
+        """Refuses the file."""
+        raise NotImplementedError
+
+    def read_into(self, offset: int, buffer: memoryview) -> None:
+        """Fills a buffer with the bytes from an offset on; several threads may."""
+        done = 0
+        while done < len(buffer):
+            count = self._read_some(offset + done, buffer[done:])
+            if not count:
+                self.corrupt("file", offset + done, f"expected {len(buffer) - done} more bytes, got its end")
+            done += count
+
+    def _read_some(self, offset: int, buffer: memoryview) -> int:
+        if hasattr(os, "preadv"):
+            return os.preadv(self._file.fileno(), [buffer], offset)
+        with self._lock:  # Windows has no call that does both
+            self._file.seek(offset)
+            return self._file.readinto(buffer)  # type: ignore[attr-defined]
+
+
+class CheckpointFile(RawFile, Source):
     """A checkpoint open for reading, its index verified.
+
+    Args:
+      path: the file.
+      sealed: whether the file has to end where its index does, and not where an HDF5 tool has added something.
 
     Raises:
       CorruptCheckpointError: if the file is not a whole checkpoint.
       RestoreError: if it was written by a newer version.
     """
 
-    def __init__(self, path: str):
-        self.path = path
-        self._file: BinaryIO = open(path, "rb", buffering=0)
+    def __init__(self, path: str, sealed: bool = True):
+        super().__init__(path)
+        self._sealed = sealed
         try:
-            self._size = os.fstat(self._file.fileno()).st_size
-            self.objects = self._read_objects()
+            self._read_objects()
         except BaseException:
-            self._file.close()
+            self.close()
             raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._file.close()
 
     def corrupt(self, kind: str, offset: int, detail: str) -> NoReturn:
         """Refuses the file."""
-        raise CorruptCheckpointError(
-            f"{self.path}: damaged {kind} at byte {offset}: {detail}. Nothing was restored; use another checkpoint."
-        )
+        text = f"{self.path}: damaged {kind} at byte {offset}: {detail}. Nothing was restored; use another checkpoint."
+        raise CorruptCheckpointError(text, kind, offset)
 
-    def read_into(self, offset: int, buffer: memoryview) -> None:
-        """Fills a buffer with the bytes from an offset on."""
-        self._file.seek(offset)
-        done = 0
-        while done < len(buffer):
-            count = self._file.readinto(buffer[done:])  # type: ignore[attr-defined]
-            if not count:
-                self.corrupt("file", offset + done, f"expected {len(buffer) - done} more bytes, got its end")
-            done += count
+    def edited(self, offset: int, detail: str) -> NoReturn:
+        """Refuses a file that an HDF5 tool has changed."""
+        command = f"python -m eagerly ckpt reseal {shlex.quote(self.path)}"
+        text = (
+            f"{self.path}: edited with an HDF5 tool, damaged at byte {offset} if not: {detail}. Nothing was restored; "
+            f"use another checkpoint, or if the edit is meant, run {command}"
+        )
+        raise CorruptCheckpointError(text, "edited", offset)
+
+    def tree_is_as_written(self) -> bool:
+        """Whether the HDF5 part holds what was written, values apart; a tool that opens it for writing changes that."""
+        found = 0
+        for start, end in layout.outside(self.objects, self.index_offset):
+            while start < end:
+                piece = bytearray(min(end - start, layout.BLOCK))
+                self.read_into(start, memoryview(piece))
+                found = layout.checksum(piece, found)
+                start += len(piece)
+        return found == self.tree
 
     def read_values(self, number: int) -> np.ndarray[Any, Any]:
         """The values of a Variable as an array of one's own."""
+        return self.read_all([number])[number]
+
+    def read_all(self, numbers: Iterable[int]) -> dict[int, np.ndarray[Any, Any]]:
+        """The values of Variables as arrays of one's own, by their numbers."""
+        numbers = list(numbers)
+        arrays = self._read_small(numbers)
+        jobs = {}
+        for number in numbers:
+            if number not in arrays:
+                tensor = self._tensor(number)
+                arrays[number] = array = np.empty(tensor.shape, tensor.dtype)
+                jobs[number] = Job(tensor.offset, array.reshape(-1).view(np.uint8), [])
+        run(list(jobs.values()), self._read_block)
+        for number, job in jobs.items():
+            self._check(number, job)
+            arrays[number] = layout.native(arrays[number])
+        return arrays
+
+    def _tensor(self, number: int) -> TensorEntry:
         tensor = self.objects[number].tensor
         assert tensor is not None
-        array = np.empty(tensor.shape, tensor.dtype)
-        values = array.reshape(-1).view(np.uint8)
-        for block, checksum in enumerate(tensor.checksums):
-            start = block * layout.BLOCK
-            piece = values[start : start + layout.BLOCK].data
-            self.read_into(tensor.offset + start, piece)
-            if zlib.crc32(piece) != checksum:
-                self.corrupt(
-                    "values", tensor.offset + start, f"a block of {path_of(self.objects, number)!r} has another CRC-32"
-                )
-        if tensor.dtype.kind == "b" and values.max(initial=0) > 1:
+        return tensor
+
+    def _read_small(self, numbers: list[int]) -> dict[int, np.ndarray[Any, Any]]:
+        """The small ones of many values, those that lie side by side with one read."""
+        small = {number for number in numbers if 0 < self._tensor(number).length <= _SMALL}
+        arrays: dict[int, np.ndarray[Any, Any]] = {}
+        if len(small) < _MANY:
+            return arrays
+        for together in self._neighbors(small):
+            start, last = self._tensor(together[0]).offset, self._tensor(together[-1])
+            buffer = np.empty(last.offset + last.length - start, np.uint8)
+            self.read_into(start, buffer.data)
+            for number in together:
+                tensor = self._tensor(number)
+                values = buffer[tensor.offset - start : tensor.offset - start + tensor.length]
+                checksum = layout.checksum(values.data)
+                if checksum != tensor.checksums[0] or tensor.dtype.kind == "b":
+                    self._check(number, Job(tensor.offset, values, [checksum]))
+                arrays[number] = layout.native(values.view(tensor.dtype).reshape(tensor.shape).copy())
+        return arrays
+
+    def _neighbors(self, wanted: set[int]) -> Iterator[list[int]]:
+        """Values in the order of the file, together those that have no others between them, up to a block."""
+        tensors = [
+            (e.tensor.offset, e.tensor.length, n) for n, e in enumerate(self.objects) if e.tensor and e.tensor.length
+        ]
+        together: list[int] = []
+        start = 0
+        for offset, length, number in sorted(tensors):
+            if together and (number not in wanted or offset + length > start + layout.BLOCK):
+                yield together
+                together = []
+            if number in wanted:
+                start = start if together else offset
+                together.append(number)
+        if together:
+            yield together
+
+    def verify_values(self, told: Callable[[int], None] = lambda count: None) -> None:
+        """Reads all values, in little memory, and raises if any is damaged; tells how many bytes are done each time."""
+        pieces = [
+            (number, start, min(tensor.length - start, _PIECE))
+            for number, tensor in enumerate(entry.tensor for entry in self.objects)
+            if tensor
+            for start in range(0, tensor.length, _PIECE)
+        ]
+        buffer = np.empty(max((size for *_, size in pieces), default=0), np.uint8)
+        for number, start, size in pieces:
+            tensor = self._tensor(number)
+            job = Job(tensor.offset + start, buffer[:size], [])
+            run([job], self._read_block)
+            self._check(number, job, start // layout.BLOCK)
+            told(size)
+
+    def _read_block(self, offset: int, buffer: memoryview) -> int:
+        self.read_into(offset, buffer)
+        return layout.checksum(buffer)
+
+    def _check(self, number: int, job: Job, first: int = 0) -> None:
+        tensor = self._tensor(number)
+        expected = tensor.checksums[first : first + len(job.results)]
+        if job.results != expected:
+            block = next(i for i, found in enumerate(job.results) if found != expected[i])
+            offset = job.offset + block * layout.BLOCK
+            detail = f"a block of {path_of(self.objects, number)!r} has another CRC-32"
+            if self.tree is not None and not self.tree_is_as_written():
+                self.edited(offset, detail)
+            self.corrupt("values", offset, detail)
+        if tensor.dtype.kind == "b" and job.values.max(initial=0) > 1:
             self.corrupt(
                 "values", tensor.offset, f"{path_of(self.objects, number)!r} holds truth values other than 0 and 1"
             )
-        return array if sys.byteorder == "little" else array.byteswap(inplace=True)
 
-    def _read_objects(self) -> list[ObjectEntry]:
+    def _read_objects(self) -> None:
         offset, index = self._read_index()
+        self.index_offset = offset
         try:
-            content = json.loads(index.decode("ascii"), object_pairs_hook=_without_duplicates)
+            content = _parse(index.decode("ascii"))
         except (ValueError, RecursionError) as error:
             self.corrupt("index", offset, f"expected JSON, got {type(error).__name__}: {error}")
         try:
-            return IndexReader(content, offset).objects()
+            reader = IndexReader(content, offset)
+            self.objects, self.about, self.tree = reader.objects(), reader.about(), reader.tree()
         except UnknownFeature as error:
             raise RestoreError(f"{self.path}: {error}") from None
         except ValueError as error:
@@ -96,13 +228,13 @@ class CheckpointFile:
 
     def _read_index(self) -> tuple[int, bytearray]:
         """Offset and bytes of the index, after the header and the digest have been checked."""
-        header = bytearray(min(layout.USER_BLOCK, self._size))
+        header = bytearray(min(layout.USER_BLOCK, self.size))
         self.read_into(0, memoryview(header))
         if not header.startswith(layout.MAGIC):
             start = bytes(header[: len(layout.MAGIC)])
             self.corrupt("header", 0, f"no checkpoint of eagerly begins so: expected {layout.MAGIC!r}, got {start!r}")
         if len(header) < layout.USER_BLOCK:
-            self.corrupt("header", self._size, f"expected {layout.USER_BLOCK} bytes, got {self._size}")
+            self.corrupt("header", self.size, f"expected {layout.USER_BLOCK} bytes, got {self.size}")
         (checksum,) = layout.CHECKSUM.unpack_from(header, layout.USER_BLOCK - layout.CHECKSUM.size)
         if zlib.crc32(header[: -layout.CHECKSUM.size]) != checksum:
             self.corrupt("header", 0, "it has another CRC-32 than it says")
@@ -111,16 +243,28 @@ class CheckpointFile:
             raise RestoreError(
                 f"{self.path}: expected format version {layout.VERSION}, got {version}. Update eagerly to read it."
             )
-        if offset < layout.USER_BLOCK or offset + length != self._size:
-            self.corrupt("file", self._size, f"expected {offset + length} bytes, got {self._size}")
+        if offset < layout.USER_BLOCK or offset + length > self.size:
+            self.corrupt("file", self.size, f"expected {offset + length} bytes, got {self.size}")
         index = bytearray(length)
         self.read_into(offset, memoryview(index))
         if hashlib.sha256(index).digest() != digest:
             self.corrupt("index", offset, "it has another SHA-256 than the header says")
+        if self._sealed and offset + length < self.size:
+            self.edited(offset + length, f"expected {offset + length} bytes, got {self.size}")
         return offset, index
 
 
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _parse(text: str) -> Any:
+    """JSON in which no object has a name twice."""
+    content = json.loads(text)
+    # What a writer of ours made comes out the same again, so nothing got lost: quicker than to look at each object.
+    if json.dumps(content, separators=(",", ":")) == text:
+        return content
+    return json.loads(text, object_pairs_hook=without_duplicates)
+
+
+def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, if it has no name twice."""
     made = dict(pairs)
     if len(made) < len(pairs):
         raise ValueError("a name appears twice in one object")

@@ -15,23 +15,23 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import RestoreError
+from ..errors import RestoreError, suggest
 from ..tensor import wrap
 from ..trackable import Trackable
 from ..variable import Variable
 from .differences import report
 from .format import ObjectEntry
-from .graph import trackables
-from .matching import Matcher, Plan, Wait, show, values_below
-from .reading import CheckpointFile
+from .matching import Matcher, Plan, Rules, Wait, show, values_below
+from .source import Source
 
 
 class Restoration:
     """One restore: the file's objects, what they were matched with, and the values that wait."""
 
-    def __init__(self, path: str, entries: list[ObjectEntry]):
+    def __init__(self, path: str, entries: list[ObjectEntry], rules: Rules | None = None):
         self.path = path
         self.entries = entries
+        self.rules = rules or Rules()
         self.partial = False
         self.live: dict[int, Any] = {}
         self.paths: dict[int, str] = {}
@@ -49,24 +49,33 @@ class Restoration:
         self.__dict__.update(state)
         self._numbers = {id(value): number for number, value in self.live.items()}  # a copy's objects are others
 
-    def begin(self, file: CheckpointFile, number: int, value: Any, path: str) -> None:
-        """Restores an object of the file, and everything below it, into a live one.
+    def begin(self, file: Source, value: Any, path: str) -> None:
+        """Restores the object that the rules start at, and everything below it, into a live one.
 
         Raises:
           RestoreError: if they differ. Nothing has changed then.
         """
         with self._transaction():
             matcher = self._matcher()
-            matcher.start(number, value, path)
+            matcher.start(self.rules.start, value, path)
+            self._check_moves(matcher.plan)
             plan = self._accept(matcher.plan, "the file does not fit the objects, and nothing was restored")
             waits = [wait for waits in (*plan.waits.values(), *plan.slot_waits.values()) for wait in waits]
             needed = set(plan.pairs)
             for wait in waits:
                 needed.update(number for number, _ in values_below(self.entries, wait, plan.pairs.get))
-            for each in sorted(needed):
-                if self.entries[each].tensor is not None:
-                    self.values[each] = file.read_values(each)
+            self.values = file.read_all(each for each in sorted(needed) if self.entries[each].tensor is not None)
             self._commit(plan)
+
+    def _check_moves(self, plan: Plan) -> None:
+        open_paths = [wait.path for waits in plan.waits.values() for wait in waits]
+        mine = [*plan.paths.values(), *(path for path, _ in plan.extra)]
+        for path in self.rules.moves:
+            if path not in plan.found and not any(f"{path}/".startswith(f"{wait}/") for wait in open_paths):
+                raise RestoreError(
+                    f"{self.path}: expected map to name what you have, got {path!r}.{suggest(path, mine)} "
+                    "Write map={your path: path in the file}. Nothing was restored."
+                )
 
     def resolve(self, number: int) -> None:
         """Gives what has appeared below a Trackable since the last look the values that wait for it.
@@ -105,30 +114,41 @@ class Restoration:
 
     def _matcher(self) -> Matcher:
         plan = Plan(waits=dict(self.waits), slot_waits=dict(self.slot_waits), undecided=set(self.undecided))
-        return Matcher(self.entries, self.live, self._numbers, self.paths, plan)
+        return Matcher(self.entries, self.live, self._numbers, self.paths, plan, self.rules)
 
     def _accept(self, plan: Plan, problem: str) -> Plan:
-        if not plan.fits():
-            raise RestoreError(f"{self.path}: {problem}.\n{report(self.entries, plan)}")
+        if not plan.fits(self.rules.strict):
+            raise RestoreError(f"{self.path}: {problem}.\n{report(self.entries, plan, self.rules.strict)}")
         return plan
 
     def _commit(self, plan: Plan) -> None:
         self._undo.append(self._recover(self.waits, self.slot_waits, self.undecided))
         self.waits, self.slot_waits, self.undecided = plan.waits, plan.slot_waits, plan.undecided
-        for number, value in plan.pairs.items():
-            self._put(self.live, number, value)
-            self._put(self._numbers, id(value), number)
-            self._put(self.paths, number, plan.paths[number])
+        self._undo.append(partial(self._forget, list(plan.pairs.items())))  # a number gets its object once
+        self.live.update(plan.pairs)
+        self.paths.update(plan.paths)
+        self._numbers.update((id(value), number) for number, value in plan.pairs.items())
         for number in sorted(plan.looked_at):
             self._attach(number, taking_over=number in plan.pairs)
-        for number, value in plan.pairs.items():
-            if isinstance(value, Variable):
-                self._undo.append(partial(setattr, value, "_value", value._value))
-                # Not assign: values arrive even while a layer is built by a symbolic call, which assigns nothing.
-                value._value = wrap(self.values[number])
-                self._put(self.values, number, None)
+        variables = [(number, value) for number, value in plan.pairs.items() if isinstance(value, Variable)]
+        before = [(number, variable, variable._value, self.values[number]) for number, variable in variables]
+        self._undo.append(partial(self._take_back, before))
+        for number, variable in variables:
+            # Not assign: values arrive even while a layer is built by a symbolic call, which assigns nothing.
+            variable._value = wrap(self.values.pop(number))
         for number, old_state in plan.old_states.items():
             self._set_state(number, old_state)
+
+    def _forget(self, pairs: list[tuple[int, Any]]) -> None:
+        for number, value in pairs:
+            self.live.pop(number, None)
+            self.paths.pop(number, None)
+            self._numbers.pop(id(value), None)
+
+    def _take_back(self, before: list[tuple[int, Variable, Any, np.ndarray[Any, Any]]]) -> None:
+        for number, variable, value, waiting in before:
+            variable._value = value
+            self.values[number] = waiting
 
     def _recover(self, *before: Any) -> Callable[[], None]:
         def recover() -> None:
@@ -223,72 +243,3 @@ def _put(mapping: dict[Any, Any], key: Any, value: Any) -> None:
 def _set_back(value: Trackable, state: dict[str, Any]) -> None:
     with contextlib.suppress(Exception):  # the exception that made this necessary is the one to report
         value.set_state(state)
-
-
-class RestoreStatus:
-    """What `Checkpoint.restore` returns: which values still wait for objects that do not exist yet.
-
-    Example:
-      >>> from eagerly.checkpoint import Checkpoint
-      >>> path = Checkpoint(step=Variable(3)).save("step.h5")
-      >>> Checkpoint(step=Variable(0)).restore(path).assert_consumed().pending
-      []
-    """
-
-    def __init__(self, restoration: Restoration):
-        self._restoration = restoration
-
-    @property
-    def pending(self) -> list[str]:
-        """The paths of the values that wait."""
-        for number, pending in list(self._restoration.pendings.items()):
-            if self._holds(number, pending):
-                self._restoration.live[number].resolve_pending()
-        return sorted(
-            path
-            for number, pending in self._restoration.pendings.items()
-            if self._holds(number, pending)
-            for path in pending.paths()
-        )
-
-    def assert_consumed(self) -> RestoreStatus:
-        """The status itself, if nothing waits.
-
-        Raises:
-          RestoreError: listing what waits.
-        """
-        pending = self.pending
-        if pending:
-            raise RestoreError(
-                f"{self._restoration.path}: expected every value to be restored, got {len(pending)} that "
-                f"{'wait' if len(pending) > 1 else 'waits'} for objects not built yet: {', '.join(pending)}."
-            )
-        return self
-
-    def expect_partial(self) -> RestoreStatus:
-        """Says that what waits may go on waiting: saving, and ending `fit`, are then no errors."""
-        self._restoration.partial = True
-        return self
-
-    def _holds(self, number: int, pending: Pending) -> bool:
-        """Whether no later restore has taken the object over."""
-        return self._restoration.live[number].__dict__.get("_pending") is pending
-
-    def __repr__(self) -> str:
-        return f"RestoreStatus({self._restoration.path!r}, pending={self.pending})"
-
-
-def pending_paths(root: Any) -> list[str]:
-    """The paths of restored values that wait for something below an object to be built; partial restores left out.
-
-    >>> pending_paths(Trackable())
-    []
-    """
-    for owner in list(trackables(root)):
-        owner.resolve_pending()
-    found = set()
-    for owner in trackables(root):
-        pending = owner.__dict__.get("_pending")
-        if pending is not None and not pending.restoration.partial:
-            found.update(pending.paths())
-    return sorted(found)

@@ -1,76 +1,58 @@
-"""Writing a checkpoint: live nodes become an index, the metadata of an HDF5 file, and values in between."""
+"""Writing a checkpoint: items become an HDF5 file without values, then come the values, then the index."""
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
-from ..adapters import hdf5
-from ..errors import describe
-from ..variable import Variable
+from ..adapters import hdf5_layout
 from . import format as layout
-from .atomic import replacing
-from .format import ObjectEntry, TensorEntry
-from .graph import Node
+from .atomic import AtomicFile, replacing
+from .blocks import Job, run
+from .format import TensorEntry
+from .items import Item, tree
 
 
-def write(path: str, nodes: list[Node]) -> None:
+def write(path: str, items: list[Item], sync: bool = True, about: dict[str, Any] | None = None) -> None:
     """Writes the objects to a file that appears whole or not at all.
 
+    Args:
+      path: the file.
+      items: the objects; links lead to them by their numbers in this list.
+      sync: whether to wait until the disk has everything.
+      about: what the index says of the file as a whole.
+
     Raises:
-      ValueError: for a state or a Variable that the file cannot hold.
       OSError: if the file cannot be written; it names the path.
     """
-    # Tensors never change, so holding them now is a snapshot of all Variables.
-    tensors = [node.value._value if isinstance(node.value, Variable) else None for node in nodes]
-    entries = [_entry(node) for node in nodes]
-    skeleton = hdf5.lay_out(_tree(nodes), layout.USER_BLOCK)
-    with replacing(path) as file:
-        for offset, piece in skeleton.pieces:
+    skeleton = hdf5_layout.lay_out(tree(items), layout.USER_BLOCK)
+    with replacing(path, sync) as file:
+        for offset, piece in skeleton.pieces():
             file.write_at(offset, piece)
-        for number, tensor in enumerate(tensors):
-            if tensor is not None:
-                values = layout.raw(tensor._array)
-                file.write_at(skeleton.offsets[number], values)
-                entries[number].tensor = TensorEntry(
-                    tensor.dtype, tensor.shape, skeleton.offsets[number], len(values), layout.checksums(values)
-                )
-        index = layout.encode_index(entries)
+        jobs = []
+        for item, offset in zip(items, skeleton.offsets, strict=False):  # the tree has groups of its own
+            if item.dtype is not None and item.values is not None:
+                values = layout.raw(item.values())
+                item.entry.tensor = TensorEntry(item.dtype, item.shape, offset, len(values), [])
+                jobs.append(Job(offset, values, item.entry.tensor.checksums))
+        run(jobs, _Writer(file))
+        entries = [item.entry for item in items]
+        skeleton.extend(skeleton.size + len(layout.encode_index(entries, 0, about)))
+        checksum = 0
+        for start, end in layout.outside(entries, skeleton.size):
+            checksum = layout.checksum(skeleton.read(start, end), checksum)
+        index = layout.encode_index(entries, checksum, about)
+        file.write_at(*skeleton.end())
         file.write_at(skeleton.size, index)
         file.write_at(0, layout.encode_header(skeleton.size, index))
 
 
-def _entry(node: Node) -> ObjectEntry:
-    value = node.value
-    if isinstance(value, Variable):
-        if value.ndim > layout.MAX_RANK:
-            raise ValueError(f"{node.path}: expected at most {layout.MAX_RANK} axes, got {describe(value)}.")
-        return ObjectEntry()
-    state = value.get_state() if hasattr(value, "get_state") else None
-    problem = None if state is None else layout.state_problem(state)
-    if problem:
-        raise ValueError(f"{node.path or 'Checkpoint'}: {type(value).__name__}.get_state(): {problem}.")
-    return ObjectEntry(type(value).__name__, node.children, node.bound, state)
+class _Writer:
+    """Writes a block and gives its checksum, while the block is in the cache."""
 
+    def __init__(self, file: AtomicFile):
+        self.file = file
 
-def _tree(nodes: list[Node]) -> list[hdf5.Entry]:
-    """The tree that viewers show. Slots lie below `%slots`, by the path of the Variable that they belong to."""
-    tree = [_viewed(node) for node in nodes]
-    for number, node in enumerate(nodes):
-        for variable, slots in node.bound.items():
-            place = number
-            for name in ("%slots", *nodes[variable].path.split("/")):
-                if name not in tree[place].links:
-                    tree[place].links[name] = len(tree)
-                    tree.append(hdf5.Entry())
-                place = tree[place].links[name]
-            tree[place].links.update(slots)
-    return tree
-
-
-def _viewed(node: Node) -> hdf5.Entry:
-    value = node.value
-    if not isinstance(value, Variable):
-        return hdf5.Entry({"class": type(value).__name__}, dict(node.children))
-    if value.dtype == "bfloat16":  # which HDF5 does not know
-        return hdf5.Entry({"dtype": "bfloat16"}, dtype=np.dtype(np.uint16), shape=value.shape)
-    return hdf5.Entry(dtype=value.dtype, shape=value.shape)
+    def __call__(self, offset: int, block: memoryview) -> int:
+        checksum = layout.checksum(block)
+        self.file.write_at(offset, block)
+        return checksum

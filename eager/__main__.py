@@ -1,4 +1,4 @@
-"""The command line: `python -m eagerly doctor`."""
+"""The command line: `python -m eagerly doctor` and `python -m eagerly ckpt`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from . import __version__
+from .checkpoint import commands as checkpoint_commands
 from .kernels.diagnosis import Fact, facts
 
 
@@ -30,9 +31,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; gives the exit code."""
     parser = argparse.ArgumentParser(prog="python -m eagerly", description="Keras-style models on an eager NumPy core.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    commands.add_parser("doctor", help="say what runs where and why; the exit code is 1 if something is wrong")
-    parser.parse_args(arguments)
-    return doctor()
+    what = "say what runs where and why; the exit code is 1 if something is wrong"
+    commands.add_parser("doctor", help=what).set_defaults(run=lambda options: doctor())
+    checkpoint_commands.add_parser(commands)
+    options = parser.parse_args(arguments)
+    return int(options.run(options))
 
 
 if __name__ == "__main__":

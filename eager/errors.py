@@ -43,7 +43,24 @@ class RestoreError(ValueError):
 
 
 class CorruptCheckpointError(ValueError):
-    """A checkpoint file is damaged: its bytes are not those that were written."""
+    """A checkpoint file is damaged: its bytes are not those that were written.
+
+    `kind` says which part of it, or that it was "edited"; `offset` is where. `last_good` is the newest older file of
+    the same name that is whole, if there is one.
+    """
+
+    def __init__(self, text: str, kind: str = "file", offset: int = 0, last_good: str | None = None):
+        super().__init__(text, kind, offset, last_good)
+        self.text = text
+        self.kind = kind
+        self.offset = offset
+        self.last_good = last_good
+
+    def __reduce__(self) -> Any:
+        return CorruptCheckpointError, (self.text, self.kind, self.offset, self.last_good)
+
+    def __str__(self) -> str:
+        return self.text if self.last_good is None else f"{self.text} The last good file is {self.last_good}."
 
 
 class Mismatch(ValueError):

@@ -93,7 +93,7 @@ def main(folder="build/digits_demo", epochs=90):
         g_mean.reset_state()
         d_mean.reset_state()
         if int(epoch) % 10 == 0 or int(epoch) == epochs:
-            checkpoint.save(path)
+            checkpoint.write(path)
     bar.close()
     return path
 

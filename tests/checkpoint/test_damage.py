@@ -1,8 +1,9 @@
 """No damaged byte is believed and no hostile file does harm: it is refused, or what comes back is right."""
 
-import hashlib
 import json
 import os
+import pickle
+import random
 import struct
 import tracemalloc
 import zlib
@@ -10,43 +11,20 @@ import zlib
 import numpy as np
 import pytest
 
+from damages import check_forged, forged, header, made, main, mutated, outcome, state
 from eagerly.checkpoint import Checkpoint
 from eagerly.checkpoint import format as layout
 from eagerly.checkpoint.reading import CheckpointFile
 from eagerly.errors import CorruptCheckpointError, RestoreError
 from eagerly.variable import Variable
-from trackables import Box, Counter, Lazy, Momentum, filled
-
-
-def made(value=1.0, count=3):
-    w = filled(2, 3, value=value)
-    return Checkpoint(m=Box(w=w, flags=Variable([value > 0, False]), c=Counter(count)), o=Momentum().build([w], value))
-
-
-def state(checkpoint):
-    box = checkpoint.m
-    variables = [box.w, box.flags, checkpoint.o.step, checkpoint.o.slots[0][1]["momentum"]]
-    return [variable.numpy().tobytes() for variable in variables], box.c.state
+from trackables import Lazy, filled
 
 
 @pytest.fixture
 def good(tmp_path):
     path = tmp_path / "c.h5"
-    made().save(path)
+    made().write(path)
     return path
-
-
-def outcome(path, target, before, right):
-    """'right' or the kind of damage; anything else fails."""
-    try:
-        target.restore(path)
-    except CorruptCheckpointError as error:
-        assert state(target) == before, "a refused file has changed something"
-        text = str(error)
-        assert text.startswith(f"{path}: damaged ") and " at byte " in text
-        return text.split("damaged ")[1].split(" at ")[0]
-    assert state(target) == right, "wrong values were believed"
-    return "right"
 
 
 def test_every_flipped_byte_is_refused_or_does_not_matter(good):
@@ -85,7 +63,32 @@ def test_every_truncation_is_refused(good):
 def test_every_addition_is_refused(good):
     with open(good, "ab") as file:
         file.write(b"\0")
-    assert outcome(good, made(0.0), state(made(0.0)), None) == "file"
+    assert outcome(good, made(0.0), state(made(0.0)), None) == "edited"
+
+
+def test_random_mutations_are_refused_or_do_not_matter(good):
+    """A sample; `make fuzz` goes on for longer."""
+    content, rng = good.read_bytes(), random.Random(5)
+    right, target = state(made()), made(0.0, 0)
+    before, found = state(target), set()
+    for _ in range(1000):
+        good.write_bytes(mutated(content, rng))
+        found.add(outcome(good, target, before, right))
+        if "right" in found:
+            target = made(0.0, 0)
+    assert found >= {"header", "file", "index", "values", "right", "edited"}
+
+
+def test_forged_indices_do_no_harm(good):
+    """They have right digests, so they may differ or hold other values; nothing else may happen."""
+    content, rng = good.read_bytes(), random.Random(6)
+    found = {check_forged(good, rng, forged(content, rng)) for _ in range(700)}
+    assert found == {"CorruptCheckpointError", "RestoreError", "restored"}
+
+
+def test_the_fuzzer_runs(capsys):
+    main(["--seconds", "0.2", "--seed", "1"])
+    assert "forged: CorruptCheckpointError" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -97,12 +100,6 @@ def test_another_kind_of_file_is_refused(content, tmp_path):
         CorruptCheckpointError, match="damaged header at byte 0: no checkpoint of eagerly begins so: expected .*EAGERLY"
     ):
         Checkpoint(v=filled(1)).restore(tmp_path / "c")
-
-
-def header(offset, index, version=layout.VERSION):
-    fields = struct.pack("<8sIQQ32s", layout.MAGIC, version, offset, len(index), hashlib.sha256(index).digest())
-    padded = fields.ljust(layout.USER_BLOCK - 4, b"\0")
-    return padded + struct.pack("<I", zlib.crc32(padded))
 
 
 def forge(path, index, payload=b"", version=layout.VERSION):
@@ -172,8 +169,25 @@ HOSTILE = {
     "child is negative": (index(root(children={"v": -1}), tensor()), "children, 'v': expected an integer"),
     "child is a float": (index(root(children={"v": 1.0}), tensor()), "children, 'v': expected an integer"),
     "child is beyond": (index(root(children={"v": 2}), tensor()), "children: expected an object below 2, got 2"),
-    "empty name": (index(root(children={"": 1}), tensor()), "expected names without a slash, got ''"),
-    "slash in a name": (index(root(children={"a/b": 1}), tensor()), "expected names without a slash, got 'a/b'"),
+    "empty name": (
+        index(root(children={"": 1}), tensor()),
+        "expected names without slashes and control characters, got ''",
+    ),
+    "slash in a name": (
+        index(root(children={"a/b": 1}), tensor()),
+        "expected names without slashes and control characters, got 'a/b'",
+    ),
+    "control character in a name": (
+        index(root(children={"a\x1b[2J": 1}), tensor()),
+        "expected names without slashes and control characters, got 'a\\x1b[2J'",
+    ),
+    "control character in a class": (
+        index(root(**{"class": "A\x1b[2J"}), tensor()),
+        "class: expected text without control characters, got 'A\\x1b[2J'",
+    ),
+    "tree is a number": (index(root(), tensor(), tree=3), "tree: expected eight hexadecimal digits, got 3"),
+    "tree is long": (index(root(), tensor(), tree="0" * 9), "tree: expected eight hexadecimal digits"),
+    "about is a list": (index(root(), tensor(), about=[]), "about: expected a dictionary, got list"),
     "unreachable": (index(root(children={}), tensor()), "object 1: expected a way to it from the root"),
     "island": (
         index(root(), tensor(), {"class": "A", "children": {"a": 3}}, {"class": "A", "children": {"a": 2}}),
@@ -284,7 +298,7 @@ def test_a_newer_version_and_an_unknown_feature_are_refused_by_name(tmp_path):
 
 
 def test_a_file_cut_while_it_is_read_is_refused(tmp_path):
-    path = Checkpoint(v=filled(2)).save(tmp_path / "c.h5")
+    path = Checkpoint(v=filled(2)).write(tmp_path / "c.h5")
     with CheckpointFile(path) as file:
         os.truncate(path, 600)
         with pytest.raises(CorruptCheckpointError, match="damaged file at byte .*: expected 8 more bytes, got its end"):
@@ -293,7 +307,7 @@ def test_a_file_cut_while_it_is_read_is_refused(tmp_path):
 
 def test_damage_below_what_is_restored_alone_does_not_matter(tmp_path):
     path = tmp_path / "c.h5"
-    Checkpoint(a=filled(2), b=filled(2, value=77)).save(path)
+    Checkpoint(a=filled(2), b=filled(2, value=77)).write(path)
     path.write_bytes(path.read_bytes().replace(np.float32(77).tobytes(), np.float32(78).tobytes()))
     a = filled(2, value=0)
     Checkpoint(a=a).restore(path, only="a")
@@ -304,9 +318,16 @@ def test_damage_below_what_is_restored_alone_does_not_matter(tmp_path):
 
 def test_damage_in_values_that_would_wait_is_found_at_once(tmp_path):
     path = tmp_path / "c.h5"
-    Checkpoint(dense=Lazy(fill=77.0).build(2)).save(path)
+    Checkpoint(dense=Lazy(fill=77.0).build(2)).write(path)
     path.write_bytes(path.read_bytes().replace(np.float32(77).tobytes(), np.float32(78).tobytes()))
     layer = Lazy()
     with pytest.raises(CorruptCheckpointError):
         Checkpoint(dense=layer).restore(path)
     assert "_pending" not in vars(layer)
+
+
+def test_the_error_keeps_its_parts_through_pickle():
+    error = CorruptCheckpointError("c.h5: damaged values at byte 7.", "values", 7, "b.h5")
+    twin = pickle.loads(pickle.dumps(error))
+    assert (twin.kind, twin.offset, twin.last_good) == ("values", 7, "b.h5")
+    assert str(twin) == str(error) == "c.h5: damaged values at byte 7. The last good file is b.h5."

@@ -19,7 +19,7 @@ def path(tmp_path):
 
 
 def test_values_wait_until_the_layer_is_built(path):
-    Checkpoint(model=Box(dense=Lazy(fill=3.0).build(2), step=Variable(4))).save(path)
+    Checkpoint(model=Box(dense=Lazy(fill=3.0).build(2), step=Variable(4))).write(path)
     model = Box(dense=Lazy(), step=Variable(0))
     status = Checkpoint(model=model).restore(path)
     assert int(model.step) == 4
@@ -35,7 +35,7 @@ def test_values_wait_until_the_layer_is_built(path):
 
 
 def test_each_value_is_there_as_soon_as_its_variable_is(path):
-    Checkpoint(dense=Lazy(fill=3.0).build(2)).save(path)
+    Checkpoint(dense=Lazy(fill=3.0).build(2)).write(path)
     layer = Lazy()
     status = Checkpoint(dense=layer).restore(path)
     layer.kernel = filled(2, 3, value=0)
@@ -60,7 +60,7 @@ def test_each_value_is_there_as_soon_as_its_variable_is(path):
     ids=["shape", "dtype", "kind", "not in the file"],
 )
 def test_what_does_not_fit_is_refused_when_it_is_created(build, message, path):
-    Checkpoint(dense=Lazy().build(2)).save(path)
+    Checkpoint(dense=Lazy().build(2)).write(path)
     layer = Lazy()
     status = Checkpoint(dense=layer).restore(path)
     with pytest.raises(RestoreError, match=message):
@@ -70,7 +70,7 @@ def test_what_does_not_fit_is_refused_when_it_is_created(build, message, path):
 
 
 def test_extra_variable_is_refused_whatever_the_order(path):
-    Checkpoint(dense=Box(kernel=filled(2))).save(path)
+    Checkpoint(dense=Box(kernel=filled(2))).write(path)
 
     class Late(Trackable):
         done = False
@@ -87,7 +87,7 @@ def test_extra_variable_is_refused_whatever_the_order(path):
 
 
 def test_objects_that_are_complete_can_be_extended_later(path):
-    Checkpoint(dense=Lazy(fill=3.0).build(2)).save(path)
+    Checkpoint(dense=Lazy(fill=3.0).build(2)).write(path)
     layer = Lazy()
     Checkpoint(dense=layer).restore(path)
     layer.build(2).head = filled(2)
@@ -109,7 +109,7 @@ def test_children_of_new_children_wait_in_turn_and_containers_grow(path):
     full = Growing()
     full.blocks = [Lazy(fill=1.0).build(2), Lazy(fill=2.0).build(2)]
     full.counter = Counter(5)
-    Checkpoint(model=full).save(path)
+    Checkpoint(model=full).write(path)
     model = Growing()
     status = Checkpoint(model=model).restore(path)
     everything = [f"model/blocks/{i}/{name}" for i in (0, 1) for name in ("bias", "kernel")] + ["model/counter"]
@@ -131,24 +131,24 @@ def test_children_of_new_children_wait_in_turn_and_containers_grow(path):
 def test_containers_that_have_grown_are_seen_by_save(path):
     full = Growing()
     full.blocks = [filled(2, value=4)]
-    Checkpoint(model=full).save(path)
+    Checkpoint(model=full).write(path)
     model = Growing()
     checkpoint = Checkpoint(model=model)
     checkpoint.restore(path)
     model.blocks.append(filled(2, value=0))
-    checkpoint.save(path)
+    checkpoint.write(path)
     assert model.blocks[0].numpy().tolist() == [4, 5]
 
 
 def test_saving_with_pending_values_needs_expect_partial(path):
-    Checkpoint(dense=Lazy(fill=3.0).build(2), step=Variable(1)).save(path)
+    Checkpoint(dense=Lazy(fill=3.0).build(2), step=Variable(1)).write(path)
     checkpoint = Checkpoint(dense=Lazy(), step=Variable(0))
     status = checkpoint.restore(path)
     with pytest.raises(RestoreError, match="got 2 waiting for objects not built yet: dense/bias, dense/kernel. Build"):
-        checkpoint.save(path)
+        checkpoint.write(path)
     assert status.expect_partial() is status
     assert pending_paths(checkpoint) == [] and status.pending == ["dense/bias", "dense/kernel"]
-    checkpoint.save(path)
+    checkpoint.write(path)
     Checkpoint(dense=Lazy(), step=Variable(0)).restore(path).assert_consumed()
     assert checkpoint.dense.build(2).kernel.numpy()[0, 0] == 3  # they still arrive
 
@@ -159,7 +159,7 @@ def trained():
 
 
 def test_slots_wait_for_the_optimizer_and_for_their_variables(path):
-    trained().save(path)
+    trained().write(path)
     a, b, optimizer = filled(2, value=0), Lazy(), Momentum()
     status = Checkpoint(a=a, b=b, optimizer=optimizer).restore(path)
     slots = ["optimizer/momentum of a", "optimizer/momentum of b/bias", "optimizer/momentum of b/kernel"]
@@ -173,7 +173,7 @@ def test_slots_wait_for_the_optimizer_and_for_their_variables(path):
 
 
 def test_slots_of_variables_that_appear_only_after_the_optimizer_was_built(path):
-    trained().save(path)
+    trained().write(path)
     a, b, optimizer = filled(2, value=0), Lazy(), Momentum()
     status = Checkpoint(a=a, b=b, optimizer=optimizer).restore(path)
     kernel, bias = filled(2, 3, value=0), filled(3, value=0)
@@ -188,7 +188,7 @@ def test_slots_of_variables_that_appear_only_after_the_optimizer_was_built(path)
 
 
 def test_slots_for_variables_that_are_not_in_the_file_are_refused(path):
-    trained().save(path)
+    trained().write(path)
     a, b, optimizer = filled(2), Lazy().build(2), Momentum()
     Checkpoint(a=a, b=b, optimizer=optimizer).restore(path)
     outside = filled(2)
@@ -198,7 +198,7 @@ def test_slots_for_variables_that_are_not_in_the_file_are_refused(path):
 
 
 def test_slots_for_too_few_variables_are_refused(path):
-    trained().save(path)
+    trained().write(path)
     a, b, optimizer = filled(2), Lazy().build(2), Momentum()
     Checkpoint(a=a, b=b, optimizer=optimizer).restore(path)
     with pytest.raises(RestoreError, match="In the file, but not in the objects:\n  optimizer/momentum of b/bias"):
@@ -209,7 +209,7 @@ def test_optimizer_that_appears_later(path):
     model = Growing()
     model.w = filled(2, value=3)
     model.optimizer = Momentum().build([model.w], fill=6.0)
-    Checkpoint(model=model).save(path)
+    Checkpoint(model=model).write(path)
     model = Growing()
     model.w = filled(2)
     status = Checkpoint(model=model).restore(path)
@@ -226,7 +226,7 @@ def test_sharing_is_checked_when_children_appear(path):
     one = filled(2, value=3)
     full = Growing()
     full.a = full.b = one
-    Checkpoint(m=full).save(path)
+    Checkpoint(m=full).write(path)
     model = Growing()
     status = Checkpoint(m=model).restore(path)
     assert status.pending == ["m/a"]
@@ -239,7 +239,7 @@ def test_sharing_is_checked_when_children_appear(path):
 
 
 def test_a_child_that_is_replaced_after_its_value_came_is_refused(path):
-    Checkpoint(dense=Lazy().build(2)).save(path)
+    Checkpoint(dense=Lazy().build(2)).write(path)
     layer = Lazy()
     Checkpoint(dense=layer).restore(path)
     layer.bias = filled(3, value=0)
@@ -248,7 +248,7 @@ def test_a_child_that_is_replaced_after_its_value_came_is_refused(path):
 
 
 def test_values_arrive_inside_a_symbolic_call(path):
-    Checkpoint(dense=Lazy(fill=3.0).build(2)).save(path)
+    Checkpoint(dense=Lazy(fill=3.0).build(2)).write(path)
     layer = Lazy()
     Checkpoint(dense=layer).restore(path)
     with scoped(symbolic_call=True):
@@ -257,13 +257,13 @@ def test_values_arrive_inside_a_symbolic_call(path):
 
 
 def test_a_later_restore_takes_over(path, tmp_path):
-    Checkpoint(dense=Lazy(fill=3.0).build(2)).save(path)
-    other = Checkpoint(dense=Lazy(fill=4.0).build(2)).save(tmp_path / "other.h5")
+    Checkpoint(dense=Lazy(fill=3.0).build(2)).write(path)
+    other = Checkpoint(dense=Lazy(fill=4.0).build(2)).write(tmp_path / "other.h5")
     layer = Lazy()
     first, second = Checkpoint(dense=layer).restore(path), Checkpoint(dense=layer).restore(other)
     assert first.pending == [] and len(second.pending) == 2
     assert layer.build(2).kernel.numpy()[0, 0] == 4
-    unbuilt = Checkpoint(dense=Lazy()).save(tmp_path / "unbuilt.h5")
+    unbuilt = Checkpoint(dense=Lazy()).write(tmp_path / "unbuilt.h5")
     layer = Lazy()
     Checkpoint(dense=layer).restore(path)
     assert Checkpoint(dense=layer).restore(unbuilt).pending == []
@@ -271,14 +271,14 @@ def test_a_later_restore_takes_over(path, tmp_path):
 
 
 def test_a_failed_restore_leaves_the_pending_values_of_an_earlier_one(path, tmp_path):
-    Checkpoint(dense=Lazy(fill=3.0).build(2), c=Counter()).save(path)
+    Checkpoint(dense=Lazy(fill=3.0).build(2), c=Counter()).write(path)
 
     class Refusing(Counter):
         def set_state(self, state):
             if state.get("bad"):
                 raise ValueError("bad")
 
-    bad = Checkpoint(dense=Lazy(fill=4.0).build(2), c=Counter(bad=True)).save(tmp_path / "bad.h5")
+    bad = Checkpoint(dense=Lazy(fill=4.0).build(2), c=Counter(bad=True)).write(tmp_path / "bad.h5")
     checkpoint = Checkpoint(dense=Lazy(), c=Refusing())
     status = checkpoint.restore(path)
     with pytest.raises(RestoreError, match="c: Refusing.set_state raised"):
@@ -308,7 +308,7 @@ class Vocabulary(Trackable):
 def test_children_that_a_state_makes_get_their_values_at_once(path):
     full = Vocabulary("abc")
     full.table.assign([5, 6, 7])
-    Checkpoint(v=full).save(path)
+    Checkpoint(v=full).write(path)
     empty = Vocabulary()
     status = Checkpoint(v=empty).restore(path)
     assert empty.table.numpy().tolist() == [5, 6, 7] and status.pending == []
@@ -317,7 +317,7 @@ def test_children_that_a_state_makes_get_their_values_at_once(path):
 def test_children_that_a_state_makes_and_that_do_not_fit_roll_everything_back(path):
     full = Vocabulary("abc")
     full.table = filled(5)
-    Checkpoint(v=full, w=filled(2)).save(path)
+    Checkpoint(v=full, w=filled(2)).write(path)
     empty, variable = Vocabulary(), filled(2, value=0)
     with pytest.raises(RestoreError, match=r"v/table: the file has float32\[5\], you have float32\[3\]"):
         Checkpoint(v=empty, w=variable).restore(path)
@@ -325,7 +325,7 @@ def test_children_that_a_state_makes_and_that_do_not_fit_roll_everything_back(pa
 
 
 def test_a_copy_of_what_is_not_built_gets_the_values_too(path):
-    Checkpoint(model=Box(dense=Lazy(fill=3.0).build(2))).save(path)
+    Checkpoint(model=Box(dense=Lazy(fill=3.0).build(2))).write(path)
     model = Box(dense=Lazy())
     Checkpoint(model=model).restore(path)
     twin = copy.deepcopy(model)
@@ -335,7 +335,7 @@ def test_a_copy_of_what_is_not_built_gets_the_values_too(path):
 
 
 def test_only_can_wait_too(path):
-    Checkpoint(gan=Box(generator=Lazy(fill=3.0).build(2), w=filled(1))).save(path)
+    Checkpoint(gan=Box(generator=Lazy(fill=3.0).build(2), w=filled(1))).write(path)
     layer = Lazy()
     status = Checkpoint(generator=layer).restore(path, only="gan/generator")
     assert status.pending == ["gan/generator/bias", "gan/generator/kernel"]
@@ -343,7 +343,7 @@ def test_only_can_wait_too(path):
 
 
 def test_unbuilt_in_the_file_means_nothing_to_wait_for(path):
-    Checkpoint(dense=Lazy()).save(path)
+    Checkpoint(dense=Lazy()).write(path)
     layer = Lazy()
     assert Checkpoint(dense=layer).restore(path).pending == []
     layer.build(2)

@@ -34,7 +34,7 @@ class Save(Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         if epoch == self.epoch:
-            Checkpoint(model=self.model).save(self.path)
+            Checkpoint(model=self.model).write(self.path)
 
 
 @pytest.mark.parametrize("known_input", [True, False])
@@ -250,12 +250,12 @@ GENERATE = """
 
 def test_a_gan_resumes_and_its_generator_is_restored_alone_in_a_new_process(tmp_path):
     whole, part, resumed = Gan(1).train(7), Gan(1).train(3), Gan(2)
-    path = part.checkpoint.save(tmp_path / "gan.h5")
+    path = part.checkpoint.write(tmp_path / "gan.h5")
     status = resumed.checkpoint.restore(path)
     resumed.train(4)
     status.assert_consumed()
     assert values(resumed.checkpoint) == values(whole.checkpoint) and int(resumed.step) == 7
-    path = whole.checkpoint.save(path)
+    path = whole.checkpoint.write(path)
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(GENERATE), path], capture_output=True, check=True)
     assert done.stderr == b""
     assert done.stdout == whole.generator(np.ones((3, 2), "float32"), np.arange(3)).numpy().tobytes()

@@ -1,0 +1,62 @@
+"""Values block by block: each is checked while it is in the cache, several at once on threads.
+
+A file's blocks are 1 MiB under one CRC-32. Reading and writing, and zlib's checksum, let other threads run.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from . import format as layout
+
+_LARGE = 4 * layout.BLOCK  # bytes from which threads pay
+_MOST_THREADS = 4
+
+
+@dataclass
+class Job:
+    """Bytes in memory, their place in a file, and the list that their blocks' results go to."""
+
+    offset: int
+    values: np.ndarray[Any, Any]
+    results: list[int]
+
+
+def run(jobs: Sequence[Job], work: Callable[[int, memoryview], int]) -> None:
+    """Calls `work(offset in the file, bytes)` for every block of every job, and keeps what it returns in order."""
+    blocks = []
+    for job in jobs:
+        count = -(-len(job.values) // layout.BLOCK)
+        job.results[:] = [0] * count
+        view = job.values.data
+        for number in range(count):
+            start = number * layout.BLOCK
+            blocks.append((job, number, job.offset + start, view[start : start + layout.BLOCK]))
+    total = sum(len(job.values) for job in jobs)
+    threads = min(_MOST_THREADS, _processors()) if total >= _LARGE else 1
+    if threads == 1:
+        _work_off(blocks, work)
+        return
+    waiting = iter(blocks)  # `next` on a list's iterator is one step for all threads
+    with ThreadPoolExecutor(threads) as pool:
+        for done in [pool.submit(_work_off, waiting, work) for _ in range(threads)]:
+            done.result()
+
+
+def _processors() -> int:
+    try:
+        from ..kernels.pool import cpus
+    except ImportError:  # no LLVM here
+        return os.cpu_count() or 1
+    return cpus()
+
+
+def _work_off(blocks: Any, work: Callable[[int, memoryview], int]) -> None:
+    for job, number, offset, view in blocks:
+        job.results[number] = work(offset, view)

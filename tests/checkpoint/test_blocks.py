@@ -1,0 +1,109 @@
+"""Values in blocks and in crowds, on threads, and where the system has no calls for reading and writing at a place."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from eagerly.checkpoint import Checkpoint, blocks, reading
+from eagerly.checkpoint.reading import CheckpointFile
+from eagerly.errors import CorruptCheckpointError
+from eagerly.variable import Variable
+from trackables import Box, filled
+
+
+def crowd(count=200, value=1.0):
+    """Small values of several dtypes, and a large one among them."""
+    made = [filled(i % 5 + 1, value=value * i) for i in range(count)]
+    made[50] = Variable(np.full(60_000, value, np.float32))
+    made[60] = Variable([value > 0, False])
+    made[70] = filled(0)
+    made[80] = filled(3, value=value, dtype="bfloat16")
+    return made
+
+
+def same(one, two):
+    return all(a.numpy().tobytes() == b.numpy().tobytes() for a, b in zip(one, two, strict=True))
+
+
+def test_a_crowd_of_small_values_comes_back(tmp_path):
+    saved, restored = crowd(), crowd(value=0.0)
+    Checkpoint(v=restored).restore(Checkpoint(v=saved).write(tmp_path / "c.h5"))
+    assert same(saved, restored)
+    assert all(variable._value._array.base is None and variable._value._array.flags.owndata for variable in restored)
+
+
+@pytest.mark.parametrize("number", [0, 33, 60, 199])
+def test_damage_in_a_crowd_is_found_and_named(number, tmp_path):
+    path = Checkpoint(v=crowd()).write(tmp_path / "c.h5")
+    with CheckpointFile(path) as file:
+        offset = file.objects[file.find(f"v/{number}", "it")].tensor.offset
+    content = bytearray(Path(path).read_bytes())
+    content[offset] ^= 2
+    Path(path).write_bytes(content)
+    restored = crowd(value=0.0)
+    with pytest.raises(CorruptCheckpointError, match=f"at byte {offset}: a block of 'v/{number}' has another CRC-32"):
+        Checkpoint(v=restored).restore(path)
+    assert same(restored, crowd(value=0.0))
+
+
+def test_a_crowd_reads_nothing_that_belongs_to_others(tmp_path, monkeypatch):
+    path = Checkpoint(a=crowd(), b=Box(x=filled(9)), c=crowd()).write(tmp_path / "c.h5")
+    read, original = [], CheckpointFile.read_into
+    monkeypatch.setattr(
+        CheckpointFile,
+        "read_into",
+        lambda self, offset, buffer: (read.append((offset, offset + len(buffer))), original(self, offset, buffer))[1],
+    )
+    restored = crowd(value=0.0)
+    Checkpoint(c=restored).restore(path, only="c")
+    assert same(restored, crowd()) and 2 < len(read) < 10
+    with CheckpointFile(path) as file:
+        others = [
+            entry.tensor
+            for number, entry in enumerate(file.objects)
+            if entry.tensor and entry.tensor.length and not reading.path_of(file.objects, number).startswith("c/")
+        ]
+    for start, end in read[2:]:
+        assert all(end <= tensor.offset or tensor.offset + tensor.length <= start for tensor in others)
+
+
+def test_without_calls_that_read_and_write_at_a_place(tmp_path, monkeypatch):
+    for name in ("pwrite", "preadv"):
+        monkeypatch.delattr(os, name)
+    monkeypatch.setattr(blocks, "_processors", lambda: 3)
+    saved = [*crowd(), Variable(np.arange(3_000_000, dtype=np.float32))]
+    restored = [*crowd(value=0.0), Variable(np.zeros(3_000_000, np.float32))]
+    Checkpoint(v=restored).restore(Checkpoint(v=saved).write(tmp_path / "c.h5"))
+    assert same(saved, restored)
+
+
+def test_an_error_on_a_thread_is_the_error_of_the_save(tmp_path, monkeypatch):
+    monkeypatch.setattr(blocks, "_processors", lambda: 3)
+    original, left = os.pwrite, [4]
+
+    def full(descriptor, data, offset):
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(28, "No space left on device")
+        return original(descriptor, data, offset)
+
+    path = Checkpoint(v=filled(3)).write(tmp_path / "c.h5")
+    before = Path(path).read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", full)
+        with pytest.raises(OSError, match="Could not write the checkpoint: No space left on device"):
+            Checkpoint(v=Variable(np.zeros(3_000_000, np.float32))).write(path)
+    assert Path(path).read_bytes() == before and os.listdir(tmp_path) == ["c.h5"]
+
+
+def test_short_reads_and_writes_go_on(tmp_path, monkeypatch):
+    write, read = os.pwrite, os.preadv
+    monkeypatch.setattr(os, "pwrite", lambda file, data, at: write(file, data[: max(1, len(data) // 3)], at))
+    monkeypatch.setattr(
+        os, "preadv", lambda file, buffers, at: read(file, [buffers[0][: max(1, len(buffers[0]) // 3)]], at)
+    )
+    saved, restored = crowd(), crowd(value=0.0)
+    Checkpoint(v=restored).restore(Checkpoint(v=saved).write(tmp_path / "c.h5"))
+    assert same(saved, restored)

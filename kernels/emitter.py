@@ -28,7 +28,7 @@ llvmlite_version: str = _version
 F32, VOID = ir.FloatType(), ir.VoidType()
 I1, I8, I32, I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
 POINTER = ir.PointerType()
-LIGHTLY = "lightly"
+LIGHTLY, SHARING = "lightly", "sharing"
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,8 @@ def _optimized(module: ir.Module, target: Target) -> Any:
     if LIGHTLY in module.namedmetadata:
         passes = binding.create_new_module_pass_manager()
         passes.add_sroa_pass()
+        if SHARING in module.namedmetadata:
+            passes.add_new_gvn_pass()
         passes.add_instruction_combine_pass()
         passes.add_simplify_cfg_pass()
         passes.add_loop_rotate_pass()
@@ -142,17 +144,18 @@ def load(code: bytes, names: Sequence[str]) -> list[int]:
 _engines: list[Any] = []  # an engine frees its code when it dies
 
 
-def new_module(name: str, lightly: bool = False) -> ir.Module:
+def new_module(name: str, lightly: bool = False, sharing: bool = False) -> ir.Module:
     """An empty module for this machine.
 
     Args:
       name: its name.
       lightly: whether to run few passes over it, a tenth of their time: its loops are as they should be already.
+      sharing: whether one of these passes computes equal values once.
     """
     module = ir.Module(name=name)
     module.triple = _triple()
-    if lightly:
-        module.add_named_metadata(LIGHTLY)
+    for mark in (LIGHTLY,) * lightly + (SHARING,) * sharing:
+        module.add_named_metadata(mark)
     return module
 
 

@@ -108,7 +108,6 @@ class Plan:
         self.is_pure = self.native and not graph.variables and not graph.updates
         if self.is_pure:
             self._make_lean(patches)
-        self.fused = fused
 
     def _address(self, view: View, word: int, patches: list[tuple[int, int, int]]) -> int:
         """The address of an operand, or 0 and a note to set it in each run."""

@@ -169,7 +169,7 @@ def test_checkpoints_between_steps(tmp_path):
     step, checkpoint = make_step(v), Checkpoint(v=v)
     values = []
     for i in range(4):
-        checkpoint.save(tmp_path / f"{i}.h5")
+        checkpoint.write(tmp_path / f"{i}.h5")
         values.append(v.numpy())
         step(Tensor(1.0))
     for i, value in enumerate(values):

@@ -469,7 +469,7 @@ class Trainer(Trackable):
                 parts.append(outputs)
                 hooks("on_predict_batch_end", step, {"outputs": outputs})
         hooks("on_predict_end", None)
-        return nest.map_structure(lambda *leaves: np.concatenate([np.asarray(leaf) for leaf in leaves]), *parts)
+        return nest.map_structure(_joined, *parts)
 
 
 @contextmanager
@@ -494,6 +494,11 @@ def _numbered(batch: int, epoch: int | None, model: Trainer) -> Iterator[None]:
         if epoch is not None:
             error.when += f", after {int(model.optimizer.iterations)} steps"
         raise
+
+
+def _joined(*leaves: Any) -> np.ndarray[Any, Any]:
+    """One output of all batches, as an array of one's own."""
+    return np.concatenate([np.asarray(leaf) for leaf in leaves]) if len(leaves) > 1 else leaves[0].numpy()
 
 
 def _is_due(epoch: int, frequency: Any) -> bool:

@@ -37,7 +37,7 @@ def assert_close(got, want, rtol=1e-5):
         if a.dtype.kind in "biu":
             np.testing.assert_array_equal(a, b)
         else:
-            np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol * max(0.1, np.abs(b).max(initial=0)))
+            np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol * max(1, np.abs(b).max(initial=0)))
 
 
 def classes(module, *bases):
@@ -186,7 +186,7 @@ def test_labels_out_of_range_raise_as_eagerly():
         with pytest.raises(ValueError, match=str(CLASSES)) as caught:
             f(wrong, y_pred)
         messages.append(str(caught.value))
-    assert messages[1].endswith(messages[0]) or messages[0].endswith(messages[1])
+    assert messages[0].partition(": ")[2] == messages[1].partition(": ")[2]
     assert_close(compiled(y_true, y_pred), loss(y_true, y_pred))
 
 

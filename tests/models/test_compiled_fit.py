@@ -469,14 +469,14 @@ def recurrent(kind):
 
 
 def transformer():
-    inputs = Input((8,), dtype="int32")
+    inputs = Input((16,), dtype="int32")
     positions = ops.cumsum(ops.ones_like(inputs), axis=1) - 1
-    x = layers.Embedding(11, 8)(inputs) + layers.Embedding(8, 8)(positions)
+    x = layers.Embedding(11, 32)(inputs) + layers.Embedding(16, 32)(positions)
     for _ in range(2):
         y = layers.LayerNormalization()(x)
-        x = x + layers.MultiHeadAttention(2, 4)(y, y, use_causal_mask=True)
-        y = Dense(32, activation="gelu")(layers.LayerNormalization()(x))
-        x = x + Dense(8)(y)
+        x = x + layers.MultiHeadAttention(4, 8)(y, y, use_causal_mask=True)
+        y = Dense(128, activation="gelu")(layers.LayerNormalization()(x))
+        x = x + Dense(32)(y)
     return Model(inputs, Dense(5)(layers.LayerNormalization()(x)))
 
 
@@ -506,7 +506,7 @@ BENCHMARKS = {
     "vgg": (vgg, (8, 8, 3), 0),
     "lstm": (lambda: recurrent("LSTM"), (7,), 11),
     "gru": (lambda: recurrent("GRU"), (7,), 11),
-    "transformer": (transformer, (8,), 11),
+    "transformer": (transformer, (16,), 11),
 }
 
 
@@ -514,8 +514,9 @@ BENCHMARKS = {
 def test_the_benchmarks_models_take_no_step_of_python(name):
     make, shape, symbols = BENCHMARKS[name]
     rng = np.random.default_rng(0)
-    x = rng.integers(0, symbols, (16, *shape)) if symbols else rng.normal(size=(16, *shape)).astype("float32")
-    y = rng.integers(0, 5, (16, 8) if name == "transformer" else 16)
+    x = rng.integers(0, symbols, (16, *shape)) if symbols else rng.normal(size=(16, *shape))
+    x = x.astype("int32" if symbols else "float32")
+    y = rng.integers(0, 5, (16, 16) if name == "transformer" else 16).astype("int32")
     results = []
     for eager in (False, True):
         eagerly.random.set_seed(1)

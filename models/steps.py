@@ -18,7 +18,7 @@ import numpy as np
 
 from ..graph import Function
 from ..tensor import Operand
-from ..trackable import attributes, changes
+from ..trackable import Trackable, attributes, changes
 from ..variable import Variable
 
 _PACKAGE = __name__.partition(".")[0]
@@ -27,6 +27,8 @@ _OF_A_RUN = frozenset(
     ("history", "stop_training", "amount", "_named", "_steps", "_losses", "_losses_run", "_run_number", "_fresh",
      "_connection", "_seeds", "_metrics")
 )  # fmt: skip
+# Of the standard library, with functions that make functions of others.
+_MAKERS = frozenset(("contextlib", "functools", "dataclasses"))
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), np.dtype, np.generic)
 
 
@@ -68,7 +70,7 @@ class Look:
             return (self._of(value.func), self._of(value.args), self._of(value.keywords))
         kind = type(value)
         if not _is_ours(kind):
-            self.ours &= not callable(value)
+            self.ours &= not callable(value) and not isinstance(value, Trackable)
             return id(value)
         if kind not in self._classes:
             self._classes.update(kind.__mro__)
@@ -78,9 +80,14 @@ class Look:
 
 
 def _is_ours(value: Any) -> bool:
-    """Whether a class or function is this package's."""
-    module = getattr(value, "__module__", None) or ""
-    return module == _PACKAGE or module.startswith(_PACKAGE + ".")
+    """Whether a class or function is this package's.
+
+    A function that wraps another one says that it is where that one is, so it is asked where its names come from.
+    """
+    modules = {getattr(value, "__module__", None) or ""}
+    if isinstance(value, types.FunctionType):
+        modules.add(value.__globals__.get("__name__", ""))
+    return all(m.partition(".")[0] == _PACKAGE for m in modules - _MAKERS) and not modules <= _MAKERS
 
 
 def _methods_are_ours(kind: type) -> bool:
@@ -89,10 +96,19 @@ def _methods_are_ours(kind: type) -> bool:
     known = _classes.get(kind)
     if known is not None and len(known[0]) == len(members) and all(map(operator.is_, known[0], members)):
         return known[1]
-    functions = (member for member in members if isinstance(member, types.FunctionType))
+    functions = (part for member in members for part in _parts(member) if isinstance(part, types.FunctionType))
     ours = kind.__module__ in ("builtins", "typing", "abc", "enum") or all(map(_is_ours, functions))
     _classes[kind] = members, ours
     return ours
+
+
+def _parts(member: Any) -> tuple[Any, ...]:
+    """What a member of a class runs."""
+    if isinstance(member, property):
+        return member.fget, member.fset
+    if isinstance(member, functools.cached_property):
+        return (member.func,)
+    return (getattr(member, "__func__", member),)  # of a static or class method
 
 
 _classes: weakref.WeakKeyDictionary[type, tuple[tuple[Any, ...], bool]] = weakref.WeakKeyDictionary()

@@ -223,12 +223,13 @@ class Plan:
         if self.in_place:
             new = [*new]
             for variable, old, place, taker, shape, dtype in self.in_place:
-                arrays[old] = None
-                if self.writable[old] and is_updatable(variable):
-                    arrays[place] = arrays[old] = variable._value._array
-                    addresses[place] = addresses[old]
-                    continue
-                arrays[old] = variable._value._array
+                if self.writable[old]:
+                    arrays[old] = None
+                    if is_updatable(variable):
+                        arrays[place] = arrays[old] = variable._value._array
+                        addresses[place] = addresses[old]
+                        continue
+                    arrays[old] = variable._value._array
                 arrays[place] = np.empty(shape, dtype)
                 addresses[place] = address_of(arrays[place])
                 new.append((variable, taker))

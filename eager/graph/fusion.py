@@ -207,7 +207,7 @@ class _Fusion:
             if role and self.may_join(step, node) and self.refines(step, node, role):
                 for other in candidates:
                     if other is not step and self.may_join(other, node) and not self.takes_columns(other, node):
-                        self.merge(step, other)
+                        self.merge(step, other, node, shape, role)
                 self.join(step, number, node, role)
                 return
         step = Step("flat", [(number, node)], total=total, rows=1, columns=total)
@@ -246,9 +246,15 @@ class _Fusion:
         way = pattern(shape, broadcast(view, shape))
         if made is None:
             return role == "f" or way in (((step.rows, 1),), ((step.rows, 0),), ())
-        if view.offset:
-            return False
         if step.kind == "columns" and id(view.base) in self.reduced(step):
+            return False
+        return self.is_at_hand(step, made, view, shape, role)
+
+    @staticmethod
+    def is_at_hand(step: Step, made: str, view: View, shape: tuple[int, ...], role: str) -> bool:
+        """Whether what a step makes, for each element or row, is there at the place where it is needed."""
+        way = pattern(shape, broadcast(view, shape))
+        if view.offset:
             return False
         if made == "f":
             return role == "f" and way in (((step.total, 1),), ())
@@ -259,8 +265,11 @@ class _Fusion:
     def reduced(step: Step) -> set[int]:
         return {id(node.outputs[0]) for _, node in step.nodes if is_reduction(node)}
 
-    def merge(self, step: Step, other: Step) -> None:
-        """Takes over a loop over the same elements, or over one for each row, if neither waits for the other."""
+    def merge(self, step: Step, other: Step, node: Node, shape: tuple[int, ...], role: str) -> None:
+        """Takes over a loop that makes an operand of a node, over the same elements or over one for each row.
+
+        If neither waits for the other, and what the node needs of it is at hand then.
+        """
         if other not in self.steps or len(step.nodes) + len(other.nodes) > MOST_NODES:
             return
         if step.reach & other.bits or other.reach & step.bits:
@@ -272,6 +281,10 @@ class _Fusion:
             if other.kind == "call" or other.total != step.total or not alike:
                 return
         roles = dict.fromkeys(other.roles, "r") if by_row else other.roles
+        for view in (self.view(x) for x in node.values() if self.maker(x) is other):
+            apart = shaped.kind == "columns" and id(view.base) in self.reduced(other)
+            if apart or not self.is_at_hand(shaped, roles[id(view.base)], view, shape, role):
+                return
         ways = [*self.patterns(step, shaped), *self.patterns(other, shaped, roles)]
         if views.refine(ways, step.total, shaped.columns if shaped.kind != "flat" else None) is None:
             return

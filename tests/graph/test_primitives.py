@@ -289,6 +289,35 @@ def test_views_of_every_dtype(dtype):
         assert got.numpy().tobytes() == want.numpy().tobytes()
 
 
+TURNED = {
+    "backwards": lambda x: x[:, ::-1],
+    "transposed": lambda x: ops.transpose(x, (1, 0, 2)),
+    "rolled": lambda x: ops.roll(x, 1, axis=2),
+    "repeated": lambda x: ops.broadcast_to(x[:1], x.shape),
+    "a part, repeated": lambda x: x[:, :, 1:2],
+    "in order": lambda x: x,
+}
+
+
+@pytest.mark.parametrize("name", TURNED)
+def test_what_is_made_in_another_order_is_not_at_hand(name):
+    """Two loops over as many elements are one only if each element needs of the other's what is at its own place."""
+    x, y = Tensor(np.arange(75.0).reshape(5, 5, 3), "float32"), Tensor(np.arange(25).reshape(5, 5) % 3 > 0)
+    turned = TURNED[name]
+
+    def function(x, y):
+        made, mask = x * 2 + 1, ops.where(y[:, :, None], x, 0)
+        rows = ops.sum(x * 3, axis=-1, keepdims=True)
+        return (
+            x * 3 + turned(made), mask + turned(ops.where(turned(x) > 30, made, 0)), turned(made) * made,
+            ops.sum(turned(made) + mask, axis=0), turned(made) + rows, ops.max(turned(made) - made, axis=(1, 2)),
+            turned(rows + made) + turned(mask),
+        )  # fmt: skip
+
+    for got, want in zip(eagerly.function(function)(x, y), function(x, y), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-6)
+
+
 # --- random graphs
 
 SIZES = st.sampled_from([1, 2, 3, 15, 16, 17, 33, 0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import ops
+from ..ops.linear import finished
 from .arguments import activation as known_activation
 from .arguments import fits_window, one_of, positive, sizes, weight_options
 from .base import Layer
@@ -67,10 +68,9 @@ class BaseConvolution(Layer):
 
     def finish(self, y: Any) -> Any:
         """The bias added and the activation applied."""
-        if self.bias is not None:
-            along = (-1, *(1,) * self.rank) if self.channel_axis == 1 else (-1,)
-            y = y + (ops.reshape(self.bias, along) if len(along) > 1 else self.bias)
-        return self.activation(y)
+        if self.bias is None or self.channel_axis != 1:
+            return finished(y, self.bias, self.activation)
+        return self.activation(y + ops.reshape(self.bias, (-1, *(1,) * self.rank)))
 
 
 class BaseConv(BaseConvolution):

@@ -193,8 +193,9 @@ class Plan:
         execute(pool, self._table, len(self.table) // 2)
         if self._as_made:
             return results
-        arrays = [*inputs, *results]
-        return [self._take(taker, arrays)._array for taker in self.outputs]
+        arrays = [*inputs, *results]  # an input may be a result, as in rules of gradients
+        taken = [np.array(x._array) if isinstance(x, Tensor) else arrays[x] for x, _ in self.outputs]
+        return [x if x.shape == shape else x.reshape(shape) for x, (_, shape) in zip(taken, self.outputs, strict=True)]
 
     def run(self, inputs: Sequence[Array]) -> list[Tensor]:
         """The outputs for inputs, C-contiguous arrays of the graph's sizes; Variables get their new values."""

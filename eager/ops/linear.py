@@ -89,6 +89,18 @@ def _dense(inputs: Any, kernel: Any, bias: Any, activation: Callable[[Any], Any]
     return y if activation is None else activation(y)
 
 
+def finished(y: Any, bias: Any, activation: Callable[[Any], Any]) -> Any:
+    """activation(y + bias)."""
+    if bias is not None and _is_own(activation):
+        return _finished(y, bias, activation)
+    return activation(y if bias is None else y + bias)
+
+
+@fused()
+def _finished(y: Any, bias: Any, activation: Callable[[Any], Any]) -> Any:
+    return activation(y + bias)
+
+
 # The library's activations whose gradients need what they give alone, so that no product is computed again.
 _OWN = frozenset(("linear", "relu", "sigmoid", "tanh"))
 _HOMES = frozenset((__package__, f"{__package__.rpartition('.')[0]}.activations"))

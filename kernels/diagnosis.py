@@ -71,7 +71,7 @@ def _cache() -> Fact:
 
 
 def _memory() -> Fact:
-    pool, launches = _module("pool").held(), _module("launches").held()
+    pool, launches = _module("pool").held(), _module("scratch").held()
     kept = f", up to {_size(_module('memory').KEPT)} kept for reuse" if _module("memory").keep() else ""
     return Fact("memory", f"{_size(pool)} for the thread pool, {_size(launches)} of working memory{kept}")
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from . import emitter
+from . import emitter, scratch
 from .cache import emitted
 from .emitter import I64, POINTER, Emitter
 from .pool import RUN, pool
@@ -62,14 +62,14 @@ class Launch:
         except IndexError:
             count = self.operands + 1
             block = (ctypes.c_int64 * (count + len(self.words)))(*[0] * count, *self.words)
-        memory = _take(self.scratch)
+        memory = scratch.take(self.scratch)
         place = 0
         for array in operands:
             block[place] = address_of(array)
             place += 1
         block[place] = memory.start
         self._function(pool().address, ctypes.addressof(block))
-        _free.append(memory)
+        scratch.give(memory)
         if self.fault is not None and block[self.address % 16]:
             raise self.fault(block)
         self._blocks.append(block)
@@ -85,31 +85,6 @@ def address_of(array: Any) -> int:
         return ctypes.addressof(ctypes.c_char.from_buffer(array if flags.c_contiguous else array.T))
     address: int = array.ctypes.data  # four times as slow
     return address
-
-
-class _Memory:
-    """Working memory, aligned to a cache line."""
-
-    def __init__(self, size: int):
-        self.size = size
-        self._bytes = np.empty(size + 64, np.uint8)
-        self.start = -(-self._bytes.ctypes.data // 64) * 64
-
-
-_free: list[_Memory] = []  # of calls that have ended: one for each thread that calls at once
-
-
-def _take(size: int) -> _Memory:
-    try:
-        memory = _free.pop()
-    except IndexError:
-        return _Memory(size)
-    return memory if memory.size >= size else _Memory(size)
-
-
-def held() -> int:
-    """The bytes of working memory that wait for calls."""
-    return sum(memory.size for memory in _free)
 
 
 def emit_kernel(module: Any, stages: Sequence[tuple[str, Callable[[Emitter, Any], Any]]], name: str = "kernel") -> None:

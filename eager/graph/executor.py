@@ -1,7 +1,8 @@
 """The executor: tasks in one block of memory, run by a native loop.
 
-All blocks of parameters stand in one array, intermediate results in one arena whose parts are taken again when nobody
-needs them any more. Addresses in the arena are set once; those of inputs, Variables and results are set in each run.
+All blocks of parameters stand in one array, intermediate results in one piece of working memory, whose parts are taken
+again when nobody needs them any more. Addresses in it are set when it is another piece than in the last run; those of
+inputs, Variables and results are set in each.
 Maximal sequences of launches are segments of one native call each; what has no kernel is called between them.
 
 A result gets memory of its own, which it takes along. A Variable whose value nobody else can see is updated where it
@@ -20,6 +21,7 @@ import numpy as np
 
 from .. import kernels
 from ..context import context
+from ..kernels import scratch
 from ..ownership import is_updatable
 from ..tensor import AbstractTensor, Tensor, wrap
 from ..variable import Variable
@@ -41,14 +43,13 @@ class Plan:
         fused = fuse(graph)
         self.tasks = lower(graph, fused)
         self.arena = _Arena(graph, fused, self.tasks)
+        self.memory: scratch.Memory | None = None
         self._lay_out(graph, fused)
 
     # --- making
 
     def _lay_out(self, graph: Graph, fused: Fused) -> None:
         arena = self.arena
-        self.memory = np.empty(arena.size + ALIGNMENT, np.uint8)
-        self.start = -(-self.memory.ctypes.data // ALIGNMENT) * ALIGNMENT
         self.sources = {id(x): place for place, x in enumerate([*graph.inputs, *(v for _, v in graph.variables)])}
         self.results: list[Any] = []  # bases that get memory of their own
         for x in graph.results():
@@ -62,6 +63,7 @@ class Plan:
         table: list[int] = []
         self.segments: list[tuple[int, int] | Task] = []
         patches: list[tuple[int, int, int]] = []
+        within: list[int] = []
         for task in self.tasks:
             if task.launch is None:
                 self.segments.append(task)
@@ -70,8 +72,10 @@ class Plan:
             operands = [*(views.whole(y) for y in task.outputs), *task.inputs]
             assert len(operands) == task.launch.operands, f"{task}: {len(operands)} operands"
             for view in operands:
-                words.append(self._address(view, len(words), patches))
-            words.append(self.start + arena.scratch[id(task)] if task.launch.scratch else 0)
+                words.append(self._address(view, len(words), patches, within))
+            if task.launch.scratch:
+                within.append(len(words))
+            words.append(arena.scratch.get(id(task), 0))
             words += task.launch.words
             if self.segments and isinstance(self.segments[-1], tuple):
                 self.segments[-1] = (self.segments[-1][0], self.segments[-1][1] + 1)
@@ -81,6 +85,8 @@ class Plan:
         self.blocks = np.array(words, np.int64)
         self.table = np.array(table, np.int64)
         self.table[1::2] = self.table[1::2] * 8 + self.blocks.ctypes.data
+        self.within = np.array(within, np.int64)  # the words that are addresses in working memory
+        self.start = 0  # where that was in the last run
         self.places = np.array([place for place, _, _ in patches], np.int64)
         self.of = np.array([source for _, source, _ in patches], np.int64)
         self.offsets = np.array([offset for _, _, offset in patches], np.int64)
@@ -109,8 +115,8 @@ class Plan:
         if self.is_pure:
             self._make_lean(patches)
 
-    def _address(self, view: View, word: int, patches: list[tuple[int, int, int]]) -> int:
-        """The address of an operand, or 0 and a note to set it in each run."""
+    def _address(self, view: View, word: int, patches: list[tuple[int, int, int]], within: list[int]) -> int:
+        """The address of an operand, within working memory or of a constant; or 0 and a note to set it in each run."""
         base = view.base
         distance = view.offset * base.dtype.itemsize
         if isinstance(base, Tensor):
@@ -119,7 +125,8 @@ class Plan:
         if id(base) in self.sources:
             patches.append((word, self.sources[id(base)], distance))
             return 0
-        return self.start + self.arena.places[id(base)] + distance
+        within.append(word)
+        return self.arena.places[id(base)] + distance
 
     def _taker(self, view: View) -> Any:
         """How a result is taken: from which source, and in which shape; constants are themselves."""
@@ -171,9 +178,18 @@ class Plan:
 
     # --- running
 
+    def _take_memory(self) -> scratch.Memory:
+        """Working memory, to which all addresses within are set."""
+        memory = scratch.take(self.arena.size)
+        if memory.start != self.start:
+            self.blocks[self.within] += memory.start - self.start
+            self.start = memory.start
+        return memory
+
     def run_pure(self, inputs: Sequence[Array]) -> list[Array]:
         """The outputs, as arrays, of a plan that `is_pure`, for arrays of the graph's sizes in any layout."""
         words, address_of = self._words, self.address_of
+        memory = self._take_memory()
         kept, results = [], []
         for source, places in self._given:
             array = inputs[source]
@@ -191,6 +207,7 @@ class Plan:
             results.append(array)
         pool, execute = kernels.executor()
         execute(pool, self._table, len(self.table) // 2)
+        scratch.give(memory)
         if self._as_made:
             return results
         arrays = [*inputs, *results]  # an input may be a result, as in rules of gradients
@@ -237,11 +254,14 @@ class Plan:
         if self.places.size:
             self.blocks[self.places] = np.array(addresses, np.int64)[self.of] + self.offsets
         pool, execute = kernels.executor() if self.table.size else (0, _nothing)
+        memory = self.memory = self._take_memory()
         for segment in self.segments:
             if isinstance(segment, tuple):
                 execute(pool, self.table.ctypes.data + 16 * segment[0], segment[1])
             else:
                 self._call(segment, arrays)
+        self.memory = None
+        scratch.give(memory)
         values = [self._take(taker, arrays) for _, taker in new]
         outputs = [self._take(taker, arrays) for taker in self.outputs]
         deque(map(_set_value, [variable for variable, _ in new], values), 0)  # no signal comes between two of them
@@ -280,8 +300,9 @@ class Plan:
         if id(base) in self.sources:
             whole = arrays[self.sources[id(base)]]
         elif id(base) in self.arena.places:
-            at = self.start - self.memory.ctypes.data + self.arena.places[id(base)]
-            whole = self.memory[at : at + size * dtype.itemsize].view(dtype)
+            assert self.memory is not None
+            at = self.arena.places[id(base)]
+            whole = self.memory.bytes[at : at + size * dtype.itemsize].view(dtype)
         else:
             return np.empty(view.shape, dtype)  # nobody needs it
         return _strided(whole, view)

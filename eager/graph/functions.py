@@ -99,9 +99,11 @@ class Function:
         return bound
 
     def __reduce__(self) -> Any:
+        function: Any = self.python_function
         if self._is_method:  # that of the owner's copy
-            return getattr, (self.python_function.__self__, self.python_function.__name__)
-        return self.__qualname__  # as a function of Python is copied and pickled
+            method: Any = self.python_function
+            return getattr, (method.__self__, method.__name__)
+        return vars(self)["__qualname__"]  # as a function of Python is copied and pickled
 
     def _traced(self, args: tuple[Any, ...], kwargs: dict[str, Any], call: _Call) -> Traced:
         specs = None
@@ -204,7 +206,7 @@ def function(func: Callable[..., Any] | None = None, *, input_signature: Any = N
 
 
 def _at_a_glance(args: tuple[Any, ...]) -> tuple[list[Tensor], tuple[Any, ...]] | None:
-    """The tensors of a call with tensors and tuples of tensors alone, and what makes it like another; None for others."""
+    """The tensors of a call with tensors and tuples of them alone, and what makes it like another; None for others."""
     tensors: list[Tensor] = []
     key: list[Any] = []
     for argument in args:
@@ -376,7 +378,7 @@ class Traced:
         for place, output in zip(self.places, outputs, strict=False):
             leaves[place] = output
         for place, mask in zip(self.masked, outputs[len(self.places) :], strict=True):
-            leaves[place]._mask = mask
+            leaves[place]._mask = mask  # type: ignore[union-attr]
         return nest.pack(self.template, leaves)
 
     def told(self, tensors: Sequence[Tensor]) -> Any:

@@ -334,7 +334,8 @@ class _Fusion:
         kept = [size for axis, size in enumerate(shape) if axis not in axes]
         total = int(np.prod(shape, dtype=np.int64))
         gone = int(np.prod([shape[axis] for axis in axes], dtype=np.int64))
-        trailing = all(shape[axis] == 1 or axis in axes for axis in range(len(shape) - len(axes), len(shape)))
+        first = min((axis for axis in axes if shape[axis] != 1), default=len(shape))
+        trailing = all(shape[axis] == 1 or axis in axes for axis in range(first, len(shape)))
         view = self.view(x)
         if trailing or not _together(shape, axes) or node.primitive.name.startswith("arg"):
             kind, outer, rows, columns = "rows", 1, int(np.prod(kept, dtype=np.int64)), gone

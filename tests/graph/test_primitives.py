@@ -248,6 +248,20 @@ def test_one_row_of_all_elements():
         np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5)
 
 
+@pytest.mark.parametrize("shape", [(5, 7), (5, 7, 1), (1, 5, 7), (5, 1, 7), (2, 5, 7), (2, 1, 5, 1, 7, 1), (5, 1)])
+def test_reductions_along_every_axis_of_what_the_loop_makes(shape):
+    """Axes of one element, wherever they stand, do not change which way a reduction goes."""
+    x = Tensor(np.arange(float(np.prod(shape))).reshape(shape) - 9, "float32")
+    kinds = [(ops.sum, n) for n in (0, 1, -1, (0, 1), (-2, -1), (0, -1), None)] + [(ops.argmax, 0), (ops.argmin, -1)]
+
+    def function(x):
+        return [reduce(x * 2 + 1, axis=axis) for reduce, axis in kinds] + [ops.max(x - 1, axis=0, keepdims=True) * 2]
+
+    for got, want in zip(eagerly.function(function)(x), function(x), strict=True):
+        assert (got.shape, got.dtype) == (want.shape, want.dtype)
+        np.testing.assert_allclose(got, want, rtol=1e-5)
+
+
 # --- views
 
 VIEWS = {
@@ -321,8 +335,12 @@ def test_what_is_made_in_another_order_is_not_at_hand(name):
 # --- random graphs
 
 SIZES = st.sampled_from([1, 2, 3, 15, 16, 17, 33, 0])
-UNARY = (ops.tanh, ops.negative, ops.abs, ops.relu, ops.sigmoid, ops.sign, ops.floor, ops.square, lambda x: x * 0.5 + 1)
-BINARY = (ops.add, ops.subtract, ops.multiply, ops.maximum, ops.minimum, lambda a, b: ops.where(a > b, a, b * 2))
+# What jumps does so away from where tanh and sigmoid end: there a rounding would decide.
+UNARY = (
+    ops.tanh, ops.negative, ops.abs, ops.relu, ops.sigmoid, ops.square, lambda x: ops.sign(x + 0.37),
+    lambda x: ops.floor(x + 0.37), lambda x: x * 0.5 + 1,
+)  # fmt: skip
+BINARY = (ops.add, ops.subtract, ops.multiply, ops.maximum, ops.minimum, lambda a, b: ops.where(a > b, a - b, 0.0))
 
 
 class Maker:
@@ -381,7 +399,7 @@ def run(program, x, y):
         elif kind == "number":
             made.append((a - k) / (k + 1) if j % 2 else 2 - a)
         elif kind == "integer":
-            whole = ops.cast(ops.clip(a, -100, 100) * 3, "int32")
+            whole = ops.cast(made[i % 2] * 3, "int32")
             made.append(ops.cast(whole // (1 + k % 7) + whole % (1 + j), "float32"))
         elif kind == "concatenate" and rank:
             made.append(ops.concatenate([a, a], axis=k % rank))

@@ -305,7 +305,7 @@ class _Columns(_Loop):
 
     def __init__(self, spec: Spec, module: Any):
         super().__init__(spec, module)
-        self.reduced = [i for i in spec.stores if spec.ops[i].name in REDUCTIONS]
+        self.reduced = list(dict.fromkeys(i for i in spec.stores if spec.ops[i].name in REDUCTIONS))
 
     def partial(self, emit: Emitter, slab: Any, which: int, column: Any, dtype: str) -> Any:
         """Where a slab's partial results are: eight bytes for each."""
@@ -375,9 +375,9 @@ class _Columns(_Loop):
                     place = self.partial(emit, slab, which, column, dtype)
                     total.take(lanes.load(emit, dtype, place, mask), None, None)
                 at = build.add(build.mul(outer, columns), column)
-                place = emit.at(self.bases[spec.stores.index(i)], at, self.memory(dtype))
                 value = build.load(total.value, typ=lanes.type_of(emit, dtype))
-                lanes.store(emit, dtype, value, place, mask)
+                for s in (s for s, stored in enumerate(spec.stores) if stored == i):
+                    lanes.store(emit, dtype, value, emit.at(self.bases[s], at, self.memory(dtype)), mask)
         emit.finish()
 
 
@@ -443,7 +443,7 @@ def launch(
     fixed = (rows, columns, total, per_task, tasks, outer, slabs)
     numbers = [_bits(dtype, value) for dtype, value in parameters]
     words = (*fixed, *sizes, *(stride for operand in strides for stride in operand), *numbers)
-    reduced = sum(spec.ops[i].name in REDUCTIONS for i in spec.stores) if spec.kind == "columns" else 0
+    reduced = sum(spec.ops[i].name in REDUCTIONS for i in set(spec.stores)) if spec.kind == "columns" else 0
     return Launch(code(spec), len(spec.stores) + len(spec.inner), words, 8 * tasks * reduced * columns)
 
 

@@ -26,12 +26,12 @@ from ..ownership import is_updatable
 from ..tensor import AbstractTensor, Tensor, wrap
 from ..variable import Variable
 from . import views
+from .arena import Arena
 from .fusion import Fused, fuse
 from .graph import Graph
 from .lowering import Task, lower
 from .views import View
 
-ALIGNMENT = 64
 Array = np.ndarray[Any, Any]
 
 
@@ -42,7 +42,7 @@ class Plan:
         self.graph = graph
         fused = fuse(graph)
         self.tasks = lower(graph, fused)
-        self.arena = _Arena(graph, fused, self.tasks)
+        self.arena = Arena(graph, fused, self.tasks)
         self.memory: scratch.Memory | None = None
         self._lay_out(graph, fused)
 
@@ -56,8 +56,8 @@ class Plan:
             base = fused.result(x).base
             if id(base) in arena.made and not any(base is other for other in self.results):
                 self.results.append(base)
-        first = len(self.sources)
-        self.sources |= {id(base): first + place for place, base in enumerate(self.results)}
+        self.first = len(self.sources)
+        self.sources |= {id(base): self.first + place for place, base in enumerate(self.results)}
         self.constants: list[Array] = []
         words: list[int] = []
         table: list[int] = []
@@ -87,33 +87,33 @@ class Plan:
         self.table[1::2] = self.table[1::2] * 8 + self.blocks.ctypes.data
         self.within = np.array(within, np.int64)  # the words that are addresses in working memory
         self.start = 0  # where that was in the last run
-        self.places = np.array([place for place, _, _ in patches], np.int64)
-        self.of = np.array([source for _, source, _ in patches], np.int64)
-        self.offsets = np.array([offset for _, _, offset in patches], np.int64)
-        self.addresses: list[int] = [0] * len(self.sources)
+        self._words: Any = (ctypes.c_int64 * len(words)).from_buffer(self.blocks.data) if words else ()
+        self._table, self._count = self.table.ctypes.data, len(table) // 2
+        self.uses: list[list[tuple[int, int]]] = [[] for _ in self.sources]
+        for word, source, distance in patches:
+            self.uses[source].append((word, distance))
+        self.addresses = [0] * len(self.sources)
         self.outputs = [self._taker(fused.result(x)) for x in graph.outputs]
-        inplace = self._find_in_place(graph, fused)
+        in_place = self._find_in_place(graph, fused)
         updates = [(variable, self._taker(fused.result(x))) for variable, x in graph.updates]
-        self.updates = [(variable, taker) for variable, taker in updates if id(variable) not in inplace]
+        self.updates = [(variable, taker) for variable, taker in updates if id(variable) not in in_place]
         self.in_place = [
-            (variable, *inplace[id(variable)], taker, variable.shape, variable.dtype)
+            (variable, *in_place[id(variable)], taker, variable.shape, variable.dtype)
             for variable, taker in updates
-            if id(variable) in inplace
+            if id(variable) in in_place
         ]
-        written = {place for _, place in inplace.values()}
-        self.fresh = [(place, x) for place, x in enumerate(self.results, first) if place not in written]
+        written = {source for _, source in in_place.values()}
+        own = [(source, views.shape_of(x), x.dtype) for source, x in enumerate(self.results, self.first)]
+        self.fresh = [result for result in own if result[0] not in written]
+        takers = [(source, shape) for source, shape, _ in own]
+        self._as_made = all(type(source) is int for source, _ in self.outputs) and self.outputs == takers
         start = len(graph.inputs)
         self.read = [(start + place, variable) for place, (variable, _) in enumerate(graph.variables)]
-        self.first = first
-        self.nothing: list[Any] = [None] * len(self.sources)
-        self.arrays = list(self.nothing)
         self.seen: list[Any] = [_nobody] * len(self.sources)
         self.writable = [False] * len(self.sources)
-        self.address_of: Any = kernels.module("launches").address_of if self.table.size else _no_address
+        self.address_of: Any = kernels.module("launches").address_of if self._count else _no_address
         self.native = bool(self.tasks) and all(isinstance(segment, tuple) for segment in self.segments)
         self.is_pure = self.native and not graph.variables and not graph.updates
-        if self.is_pure:
-            self._make_lean(patches)
 
     def _address(self, view: View, word: int, patches: list[tuple[int, int, int]], within: list[int]) -> int:
         """The address of an operand, within working memory or of a constant; or 0 and a note to set it in each run."""
@@ -160,22 +160,6 @@ class Plan:
                 in_place[id(variable)] = (self.sources[id(value)], self.sources[id(new.base)])
         return in_place
 
-    def _make_lean(self, patches: list[tuple[int, int, int]]) -> None:
-        """What `run_pure` needs, in the form that takes the least time."""
-        first = len(self.graph.inputs)
-        self._words = (ctypes.c_int64 * len(self.blocks)).from_buffer(self.blocks.data)
-        by_source: dict[int, list[tuple[int, int]]] = {}
-        for word, source, distance in patches:
-            by_source.setdefault(source, []).append((word, distance))
-        self._given = [(source, words) for source, words in by_source.items() if source < first]
-        self._made = [
-            (views.shape_of(base), base.dtype, by_source.get(source, []))
-            for source, base in enumerate(self.results, first)
-        ]
-        takers = [(source, views.shape_of(base)) for source, base in enumerate(self.results, first)]
-        self._as_made = all(type(source) is int for source, _ in self.outputs) and self.outputs == takers
-        self._table = self.table.ctypes.data
-
     # --- running
 
     def _take_memory(self) -> scratch.Memory:
@@ -186,95 +170,111 @@ class Plan:
             self.start = memory.start
         return memory
 
+    def _point(self, source: int, address: int) -> None:
+        """Sets the address of a source wherever it is an operand."""
+        if self.addresses[source] != address:
+            self.addresses[source] = address
+            for word, distance in self.uses[source]:
+                self._words[word] = address + distance
+
+    def _see(self, source: int, value: Tensor, held: list[Array]) -> None:
+        """Takes in another Tensor of a Variable; one with its elements in another order is copied for each run."""
+        array = value._array
+        in_order = array.flags.c_contiguous
+        if not in_order:
+            array = np.ascontiguousarray(array)
+            held.append(array)
+        self.seen[source] = weakref.ref(value) if in_order else _nobody
+        self.writable[source] = in_order and array.flags.owndata and array.flags.writeable
+        self._point(source, self.address_of(array))
+
     def run_pure(self, inputs: Sequence[Array]) -> list[Array]:
         """The outputs, as arrays, of a plan that `is_pure`, for arrays of the graph's sizes in any layout."""
-        words, address_of = self._words, self.address_of
+        point, address_of = self._point, self.address_of
         memory = self._take_memory()
-        kept, results = [], []
-        for source, places in self._given:
-            array = inputs[source]
-            if not array.flags.c_contiguous:
-                array = np.ascontiguousarray(array)
-                kept.append(array)
-            address = address_of(array)
-            for word, distance in places:
-                words[word] = address + distance
-        for shape, dtype, places in self._made:
-            array = np.empty(shape, dtype)
-            address = address_of(array)
-            for word, distance in places:
-                words[word] = address + distance
-            results.append(array)
+        kept, made = [], []
+        for source, array in enumerate(inputs):
+            if self.uses[source]:
+                if not array.flags.c_contiguous:
+                    array = np.ascontiguousarray(array)
+                    kept.append(array)
+                point(source, address_of(array))
+        for source, shape, dtype in self.fresh:
+            result = np.empty(shape, dtype)
+            point(source, address_of(result))
+            made.append(result)
         pool, execute = kernels.executor()
-        execute(pool, self._table, len(self.table) // 2)
+        execute(pool, self._table, self._count)
         scratch.give(memory)
         if self._as_made:
-            return results
-        arrays = [*inputs, *results]  # an input may be a result, as in rules of gradients
+            return made
+        arrays = [*inputs, *made]  # an input may be a result, as in rules of gradients
         taken = [np.array(x._array) if isinstance(x, Tensor) else arrays[x] for x, _ in self.outputs]
         return [x if x.shape == shape else x.reshape(shape) for x, (_, shape) in zip(taken, self.outputs, strict=True)]
 
     def run(self, inputs: Sequence[Array]) -> list[Tensor]:
         """The outputs for inputs, C-contiguous arrays of the graph's sizes; Variables get their new values."""
-        addresses, arrays, address_of = self.addresses, self.arrays, self.address_of
-        array: Any
+        point, address_of, first = self._point, self.address_of, self.first
+        memory = self.memory = self._take_memory()
+        for source, array in enumerate(inputs):
+            point(source, address_of(array))
+        held: list[Array] = []
         value: Any
-        for place, array in enumerate(inputs):
-            arrays[place] = array
-            addresses[place] = address_of(array)
-        for place, variable in self.read:
+        for source, variable in self.read:
             value = variable._value
-            if self.seen[place]() is not value:
-                array = value._array
-                in_order = array.flags.c_contiguous
-                array = arrays[place] = array if in_order else np.ascontiguousarray(array)
-                self.seen[place] = weakref.ref(value) if in_order else _nobody
-                self.writable[place] = in_order and array.flags.owndata and array.flags.writeable
-                addresses[place] = address_of(array)
-            elif arrays[place] is None:
-                arrays[place] = value._array
-        for place, base in self.fresh:
-            array = arrays[place] = np.empty(views.shape_of(base), base.dtype)
-            addresses[place] = address_of(array)
+            if self.seen[source]() is not value:
+                self._see(source, value, held)
+        value = None  # which would count as a reference
+        made: list[Any] = [None] * len(self.results)
+        for source, shape, dtype in self.fresh:
+            result = made[source - first] = np.empty(shape, dtype)
+            point(source, address_of(result))
         new = self.updates
-        value = array = None  # which would count as references
         if self.in_place:
             new = [*new]
-            for variable, old, place, taker, shape, dtype in self.in_place:
-                if self.writable[old]:
-                    arrays[old] = None
-                    if is_updatable(variable):
-                        arrays[place] = arrays[old] = variable._value._array
-                        addresses[place] = addresses[old]
-                        continue
-                    arrays[old] = variable._value._array
-                arrays[place] = np.empty(shape, dtype)
-                addresses[place] = address_of(arrays[place])
-                new.append((variable, taker))
-        if self.places.size:
-            self.blocks[self.places] = np.array(addresses, np.int64)[self.of] + self.offsets
-        pool, execute = kernels.executor() if self.table.size else (0, _nothing)
-        memory = self.memory = self._take_memory()
-        for segment in self.segments:
-            if isinstance(segment, tuple):
-                execute(pool, self.table.ctypes.data + 16 * segment[0], segment[1])
-            else:
-                self._call(segment, arrays)
+            for variable, old, source, taker, shape, dtype in self.in_place:
+                if self.writable[old] and is_updatable(variable):
+                    point(source, self.addresses[old])
+                else:
+                    result = made[source - first] = np.empty(shape, dtype)
+                    point(source, address_of(result))
+                    new.append((variable, taker))
+        if self.native:
+            pool, execute = kernels.executor()
+            execute(pool, self._table, self._count)
+        else:
+            self._run_segments(inputs, made)
         self.memory = None
         scratch.give(memory)
-        values = [self._take(taker, arrays) for _, taker in new]
-        outputs = [self._take(taker, arrays) for taker in self.outputs]
+        values = [self._take(taker, inputs, made) for _, taker in new]
+        outputs = [self._take(taker, inputs, made) for taker in self.outputs]
         deque(map(_set_value, [variable for variable, _ in new], values), 0)  # no signal comes between two of them
-        arrays[:] = self.nothing
         return outputs
 
-    def _take(self, taker: Any, arrays: list[Any]) -> Tensor:
+    def _run_segments(self, inputs: Sequence[Array], made: list[Any]) -> None:
+        """Native segments, and what is called from Python between them."""
+        arrays = [*inputs, *(variable._value._array for _, variable in self.read), *made]
+        for _, old, source, *_ in self.in_place:
+            if made[source - self.first] is None:
+                arrays[source] = arrays[old]
+        pool, execute = kernels.executor() if self._count else (0, _nothing)
+        for segment in self.segments:
+            if isinstance(segment, tuple):
+                execute(pool, self._table + 16 * segment[0], segment[1])
+            else:
+                self._call(segment, arrays)
+
+    def _take(self, taker: Any, inputs: Sequence[Array], made: list[Any]) -> Tensor:
+        """A result as a Tensor of its own."""
         source, shape = taker
         if isinstance(source, Tensor):
             return wrap(np.array(source._array))
-        array = arrays[source]
-        if source < self.first:
-            array = array.copy()  # an input, or what a Variable was
+        if source >= self.first:
+            array = made[source - self.first]
+        elif source < len(inputs):
+            array = inputs[source].copy()
+        else:
+            array = self.read[source - len(inputs)][1]._value._array.copy()  # what a Variable was
         return wrap(array if array.shape == shape else array.reshape(shape))
 
     def _call(self, task: Task, arrays: list[Any]) -> None:
@@ -311,8 +311,8 @@ class Plan:
 _set_value = vars(Variable)["_value"].__set__
 
 
-def _nothing(*_: Any) -> None:
-    """Runs no launches, or is no Tensor that was seen."""
+def _nothing(*_: Any) -> Any:
+    """Runs no launches, is no Tensor that was seen, or the address of what no launch is told of."""
 
 
 _nobody = _no_address = _nothing
@@ -322,61 +322,3 @@ def _strided(whole: Array, view: View) -> Array:
     flat = whole.reshape(-1)
     strides = [stride * whole.itemsize for stride in view.strides]
     return np.lib.stride_tricks.as_strided(flat[view.offset :], view.shape, strides)
-
-
-class _Arena:
-    """Places in one block of memory for what is made and needed within a run."""
-
-    def __init__(self, graph: Graph, fused: Fused, tasks: list[Task]):
-        self.made = {id(y) for task in tasks for y in task.outputs}
-        own = {id(fused.result(x).base) for x in graph.results()}
-        last: dict[int, int] = {}
-        for number, task in enumerate(tasks):
-            for view in task.inputs:
-                last[id(view.base)] = number
-        self.places: dict[int, int] = {}
-        self.scratch: dict[int, int] = {}
-        self.size = 0
-        free: list[tuple[int, int]] = []
-        until: dict[int, list[tuple[int, int]]] = {}  # parts by the task that needs them last
-        for number, task in enumerate(tasks):
-            for y in task.outputs:
-                if id(y) not in own:
-                    part = self._take(free, views.size_of(y) * y.dtype.itemsize)
-                    self.places[id(y)] = part[0]
-                    until.setdefault(last.get(id(y), number), []).append(part)
-            if task.launch is not None and task.launch.scratch:
-                part = self._take(free, task.launch.scratch)
-                self.scratch[id(task)] = part[0]
-                _give(free, *part)
-            for part in until.pop(number, []):
-                _give(free, *part)
-
-    def _take(self, free: list[tuple[int, int]], size: int) -> tuple[int, int]:
-        """A free place, the smallest that is large enough, or a new one at the end."""
-        size = -(-max(size, 1) // ALIGNMENT) * ALIGNMENT
-        fitting = [part for part in free if part[1] >= size]
-        if not fitting:
-            place = self.size
-            if free and free[-1][0] + free[-1][1] == self.size:
-                place = free.pop()[0]
-            self.size = place + size
-            return place, size
-        part = min(fitting, key=lambda part: part[1])
-        free.remove(part)
-        if part[1] > size:
-            _give(free, part[0] + size, part[1] - size)
-        return part[0], size
-
-
-def _give(free: list[tuple[int, int]], place: int, size: int) -> None:
-    """Puts a part back, as one with its neighbors."""
-    free.append((place, size))
-    free.sort()
-    merged: list[tuple[int, int]] = []
-    for start, length in free:
-        if merged and merged[-1][0] + merged[-1][1] == start:
-            merged[-1] = (merged[-1][0], merged[-1][1] + length)
-        else:
-            merged.append((start, length))
-    free[:] = merged

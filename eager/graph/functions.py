@@ -99,7 +99,6 @@ class Function:
         return bound
 
     def __reduce__(self) -> Any:
-        function: Any = self.python_function
         if self._is_method:  # that of the owner's copy
             method: Any = self.python_function
             return getattr, (method.__self__, method.__name__)

@@ -13,6 +13,7 @@ import importlib.util
 import json
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -208,7 +209,7 @@ def work(name, workload, folder):
 
 
 def steps(folder):
-    """In a child: milliseconds that a save of 64 MB adds to a training loop, per save."""
+    """In a child: milliseconds that a save of 64 MB adds to the ten steps after it."""
     from eagerly import GradientTape, Variable, ops, optim
     from eagerly.checkpoint import Checkpoint
 
@@ -229,12 +230,12 @@ def steps(folder):
 
     def loop(save):
         start = time.perf_counter()
-        for i in range(60):
+        save()
+        for _ in range(10):
             step()
-            if i % 20 == 10:
-                save()
+        taken = (time.perf_counter() - start) * 1e3
         checkpoint.wait()
-        return (time.perf_counter() - start) * 1e3
+        return taken
 
     step()
     path = Path(folder) / "steps.h5"
@@ -243,17 +244,18 @@ def steps(folder):
         "foreground": lambda: checkpoint.write(path, sync=False),
         "background": lambda: checkpoint.write(path, sync=False, background=True),
     }
-    best = dict.fromkeys(ways, float("inf"))
-    for _ in range(5):
+    times = {name: [] for name in ways}
+    for _ in range(15):
         for name, way in ways.items():
-            best[name] = min(best[name], loop(way))
+            times[name].append(loop(way))
+    middle = {name: statistics.median(values) for name, values in times.items()}
     small = Checkpoint(v=[Variable(np.zeros((64, 64), np.float32)) for _ in range(6)])
     start = time.perf_counter()
     for _ in range(200):
         small.write(path, sync=False)
     saves = 200 / (time.perf_counter() - start)
-    added = {name: (best[name] - best["none"]) / 3 for name in ("foreground", "background")}
-    print(json.dumps({"step": best["none"] / 60, "saves": saves, **added}))
+    added = {name: middle[name] - middle["none"] for name in ("foreground", "background")}
+    print(json.dumps({"step": middle["none"] / 10, "saves": saves, **added}))
 
 
 def child(python, *arguments):
@@ -308,7 +310,7 @@ def main():
                 print(f"{name:<11}  " + "  ".join(row), flush=True)
         found = child(sys.executable, "--child", "steps", folder)
         print(
-            f"\nA save of 64 MB between steps of {found['step']:.1f} ms adds {found['foreground']:.1f} ms in the "
+            f"\nA save of 64 MB before ten steps of {found['step']:.1f} ms adds {found['foreground']:.1f} ms in the "
             f"foreground, {found['background']:.1f} ms in the background; a small model is saved {found['saves']:,.0f} "
             "times a second."
         )

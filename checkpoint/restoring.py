@@ -59,7 +59,10 @@ class Restoration:
             matcher = self._matcher()
             matcher.start(self.rules.start, value, path)
             self._check_moves(matcher.plan)
-            plan = self._accept(matcher.plan, "the file does not fit the objects, and nothing was restored")
+            problem = "the file does not fit the objects, and nothing was restored"
+            if isinstance(value, Trackable) and not matcher.plan.changed:
+                problem += "; strict=False restores what fits, and lets what only the file has wait"
+            plan = self._accept(matcher.plan, problem)
             waits = [wait for waits in (*plan.waits.values(), *plan.slot_waits.values()) for wait in waits]
             needed = set(plan.pairs)
             for wait in waits:

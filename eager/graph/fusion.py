@@ -69,8 +69,9 @@ def fuse(graph: Graph) -> Fused:
     nodes, ends = with_late_ones(graph)
     fusion = _Fusion(ends)
     number = 0
+    looked_at = graph.looked_at()
     for node in nodes:
-        for part in parts(node):
+        for part in parts(node, looked_at):
             fusion.add(number, part)
             number += 1
     copies: dict[int, View] = {}

@@ -18,6 +18,8 @@ from ..primitive import Primitive
 from ..tensor import AbstractTensor, Tensor
 from ..variable import Variable
 
+SAME_ELEMENTS = frozenset(("cast", "reshape", "identity", "stop_gradient", "broadcast_to"))
+
 
 @dataclass(eq=False)
 class Node:
@@ -63,6 +65,14 @@ class Graph:
     def sources(self) -> list[AbstractTensor]:
         """The values that no node makes."""
         return [*self.inputs, *(value for _, value in self.variables)]
+
+    def looked_at(self) -> set[int]:
+        """The identities of the values that `checks` look at, and of those with the same elements."""
+        found = {id(self.inputs[number]) for number, _ in self.checks}
+        for node in self.nodes:
+            if node.primitive.name in SAME_ELEMENTS and id(node.inputs[0]) in found:
+                found.add(id(node.outputs[0]))
+        return found
 
     def check(self) -> Graph:
         """The graph itself.

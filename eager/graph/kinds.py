@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
 
 import numpy as np
@@ -92,10 +93,20 @@ def _along_last(x: Any, node: Node) -> bool:
     )
 
 
-def parts(node: Node) -> list[Node]:
-    """An operation as the operations that loops know."""
+def parts(node: Node, looked_at: Container[int] = ()) -> list[Node]:
+    """An operation as the operations that loops know.
+
+    Args:
+      node: the operation.
+      looked_at: the values, by identity, whose elements are looked at before a run: these are indices of something.
+    """
     name = node.primitive.name
-    if name == "take_along_axis" and isinstance(node.inputs[0], AbstractTensor) and _along_last(node.inputs[0], node):
+    if (
+        name == "take_along_axis"
+        and isinstance(node.inputs[0], AbstractTensor)
+        and id(node.inputs[1]) in looked_at  # a loop would give 0 for what is no index
+        and _along_last(node.inputs[0], node)
+    ):
         x, indices = node.inputs
         hit = AbstractTensor(shape_of(x), x.dtype)
         return [

@@ -179,7 +179,8 @@ class _Loop:
     def op(self, name: str, dtype: str, *args: int, over: str = "f", extra: Any = None) -> int:
         """The number of an operation, added if there is none like it."""
         key = (name, dtype, args, over, extra)
-        if key not in self.found:
+        apart = self.step.kind == "columns" and name in REDUCTIONS  # where each has one output
+        if key not in self.found or apart:
             self.found[key] = len(self.ops)
             self.ops.append(key)
         return self.found[key]

@@ -21,7 +21,7 @@ from ..recorder import Recorder
 from ..tensor import AbstractTensor, Operand, to_array, wrap
 from ..variable import Variable
 from .control import control
-from .graph import Graph, Node
+from .graph import SAME_ELEMENTS, Graph, Node
 
 
 class Trace(Recorder):
@@ -81,7 +81,7 @@ class Trace(Recorder):
         numbers = {id(x): number for number, x in enumerate(inputs)}
         found = []
         for value, look in self.checks:
-            while id(value) in makers and makers[id(value)].primitive.name in _THE_SAME_ELEMENTS:
+            while id(value) in makers and makers[id(value)].primitive.name in SAME_ELEMENTS:
                 value = makers[id(value)].inputs[0]
             if id(value) in numbers:
                 found.append((numbers[id(value)], look))
@@ -94,9 +94,6 @@ class Trace(Recorder):
     def leave(self, operand: Any, door: str) -> None:
         if isinstance(operand, Variable):
             refuse(f"Variable {operand.path!r}", door)
-
-
-_THE_SAME_ELEMENTS = frozenset(("cast", "reshape", "identity", "stop_gradient", "broadcast_to"))
 
 
 def refuse(what: str, door: str) -> NoReturn:

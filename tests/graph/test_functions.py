@@ -405,6 +405,33 @@ def test_an_error_of_the_traced_code_leaves_nothing():
     assert context.is_clean()
 
 
+INDEXED = {
+    "take_along_axis": lambda x, i: ops.take_along_axis(x, i[:, None], axis=1),
+    "take_along_axis of flattened": lambda x, i: ops.take_along_axis(ops.reshape(x, (-1,)), i * 4, axis=0),
+    "take": lambda x, i: ops.take(x, i, axis=0),
+    "take columns": lambda x, i: ops.take(x, i, axis=1),
+    "getitem": lambda x, i: x[i],
+    "scatter": lambda x, i: ops.scatter(i[:, None], x, (3, 4)),
+    "labels that are computed": lambda x, i: ops.sparse_categorical_crossentropy(i + 0, x, from_logits=True),
+    "labels of a loss": lambda x, i: ops.sparse_categorical_crossentropy(i, x, from_logits=True),
+}
+
+
+@pytest.mark.parametrize("name", INDEXED)
+@pytest.mark.parametrize("wrong", [9, -9])
+def test_a_wrong_index_raises_as_eagerly_and_changes_nothing(name, wrong):
+    x, v = Tensor(np.arange(12.0).reshape(3, 4), "float32"), Variable(0.0)
+    f = eagerly.function(lambda x, i: (v.assign_add(1.0), INDEXED[name](x, i))[1])
+    good, bad = Tensor([0, 2, 1]), Tensor([0, wrong, 1])
+    np.testing.assert_allclose(f(x, good), INDEXED[name](x, good), rtol=1e-6)
+    with pytest.raises((IndexError, ValueError)):
+        INDEXED[name](x, bad)
+    with pytest.raises((IndexError, ValueError)):
+        f(x, bad)
+    assert float(v) == 1
+    np.testing.assert_allclose(f(x, good), INDEXED[name](x, good), rtol=1e-6)
+
+
 def test_integers_are_assigned_as_eagerly():
     v = Variable([1, 2, 3])
     eagerly.function(lambda x: v.assign(x * 1.5))(X)

@@ -413,7 +413,7 @@ def programs(draw):
     return shapes, Maker(draw).program(draw(st.integers(1, 9))), draw(st.integers(0, 2**32 - 1))
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=400, deadline=None, derandomize=True)
 @given(programs())
 def test_random_graphs(given_program):
     shapes, program, seed = given_program

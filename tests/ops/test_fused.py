@@ -39,6 +39,7 @@ def of(loss, target, *options):
 
 # For a width: the function that runs a fused operation, and its operands; the gradient is taken for floats.
 CASES = {
+    "leaky_relu": lambda n: (ops.leaky_relu, [floats(rows(n), n)]),
     "relu6": lambda n: (ops.relu6, [floats(rows(n), n) * 4]),
     "elu": lambda n: (ops.elu, [floats(rows(n), n)]),
     "silu": lambda n: (ops.silu, [floats(rows(n), n)]),

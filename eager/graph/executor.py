@@ -32,6 +32,7 @@ from .lowering import Task, lower
 from .views import View
 
 ALIGNMENT = 64
+addressof, from_buffer = ctypes.addressof, ctypes.c_char.from_buffer
 Array = np.ndarray[Any, Any]
 
 
@@ -188,20 +189,22 @@ class Plan:
 
     def run_pure(self, inputs: Sequence[Array]) -> list[Array]:
         """The outputs, as arrays, of a plan that `is_pure`, for arrays of the graph's sizes in any layout."""
-        words, address_of = self._words, self.address_of
+        words, kept, results = self._words, [], []
         memory = self._take_memory()
-        kept, results = [], []
         for source, places in self._given:
             array = inputs[source]
             if not array.flags.c_contiguous:
                 array = np.ascontiguousarray(array)
                 kept.append(array)
-            address = address_of(array)
+            if array.flags.writeable:
+                address = addressof(from_buffer(array))
+            else:
+                address = array.ctypes.data
             for word, distance in places:
                 words[word] = address + distance
         for shape, dtype, places in self._made:
             array = np.empty(shape, dtype)
-            address = address_of(array)
+            address = addressof(from_buffer(array))
             for word, distance in places:
                 words[word] = address + distance
             results.append(array)

@@ -66,6 +66,7 @@ class GradientTape(recorder.Recorder):
         "_reads",
         "_records",
         "_remains",
+        "_tensors_watched",
         "_tracked",
         "_used",
         "_watch_accessed",
@@ -90,7 +91,7 @@ class GradientTape(recorder.Recorder):
         self._tracked: dict[int, Any] = {}
         self._watched: dict[int, Any] = {}
         self._reads: dict[int, tuple[Any, dict[int, Any]]] = {}
-        self._used = False
+        self._used = self._tensors_watched = False
         self._read_before: tuple[Any, ...] = ()
 
     def __enter__(self) -> GradientTape:
@@ -132,6 +133,7 @@ class GradientTape(recorder.Recorder):
                 raise GradientError(f"watch: expected floating-point Tensors or Variables, got {describe(leaf)}.")
             if isinstance(leaf, (Tensor, AbstractTensor)):
                 self._tracked[id(leaf)] = leaf
+                self._tensors_watched = True
             else:
                 self._watched[id(leaf)] = leaf
 
@@ -396,11 +398,14 @@ class GradientTape(recorder.Recorder):
 
     def _replay(self, seeds: list[tuple[Any, Any]], sources: list[Any], bare: bool) -> dict[int, Any]:
         """The gradients by tensor id; those of tensors that are no source are dropped on the way."""
-        tracked = self._tracked
         unwrap = _array if bare else _identity
         kept = {id(source) for source in sources}
         of_variables = {key for v, values in self._reads.values() if id(v) in kept for key in values}
+        whole = not self._tensors_watched and len(of_variables) == sum(
+            len(values) for _, values in self._reads.values()
+        )
         kept |= of_variables
+        tracked = self._tracked if whole else self._reached(kept)
         gradients: dict[int, Any] = {}
         for tensor, seed in seeds:
             _accumulate(gradients, id(tensor), unwrap(seed))
@@ -416,6 +421,8 @@ class GradientTape(recorder.Recorder):
                 if g is None:
                     continue
                 y = tuple(map(unwrap, outputs))
+            if not whole and (id(outputs) if type(outputs) is not tuple else id(outputs[0])) not in tracked:
+                continue  # a target that depends on no source
             if not primitive.complex_rules and type(g) is not tuple and g.dtype.kind == "c":
                 raise no_complex_gradient(primitive.name)
             operands = [x._array if type(x) is Tensor else x for x in inputs] if bare else inputs
@@ -442,6 +449,19 @@ class GradientTape(recorder.Recorder):
                         result = cast(result, dtype=operands[i].dtype)
                     gradients[key] = slices.add(gradients[key], result) if key in gradients else result
         return gradients
+
+    def _reached(self, sources: set[int]) -> set[int]:
+        """The tensors that depend on sources, and these, by identity: gradients of others are not asked for."""
+        reached = set(sources)
+        for primitive, inputs, _, outputs, _ in self._records:
+            for x in inputs:
+                if id(x) in reached:
+                    if type(outputs) is tuple:
+                        reached.update(map(id, outputs[: primitive.outputs]))
+                    else:
+                        reached.add(id(outputs))
+                    break
+        return reached
 
     @staticmethod
     def _output_gradients(

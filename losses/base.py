@@ -113,7 +113,9 @@ class Loss(Configurable):
 def _labels(y_true: Any, dtype: Any) -> Tensor:
     """Labels in a dtype, integers in one of at least 32 bits: 257, the number of a class, is no bfloat16."""
     labels = ops.convert_to_tensor(y_true)
-    target = dtype if dtypes.is_float(labels.dtype) else dtypes.result_type(dtypes.FLOATX, dtype)
+    target = (
+        dtype if dtype is dtypes.FLOATX or dtypes.is_float(labels.dtype) else dtypes.result_type(dtypes.FLOATX, dtype)
+    )
     return ops.convert_to_tensor(labels, target)
 
 

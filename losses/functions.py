@@ -26,6 +26,8 @@ def differ(a: Shape, b: Shape) -> bool:
 
 def at_least_float32(x: TensorLike) -> Tensor:
     """A floating-point tensor of 32 bits or more."""
+    if type(x) is Tensor and x._array.dtype is dtypes.FLOATX:
+        return x
     x = ops.convert_to_tensor(x)
     return ops.convert_to_tensor(x, dtypes.result_type(dtypes.FLOATX, x.dtype))
 

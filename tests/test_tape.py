@@ -8,7 +8,7 @@ from collections import namedtuple
 import numpy as np
 import pytest
 
-from eagerly import ops
+from eagerly import custom_gradient, ops
 from eagerly.context import context
 from eagerly.dimensions import unknown
 from eagerly.errors import GradientError
@@ -465,3 +465,19 @@ def test_output_gradients_of_one_target_may_be_a_list_of_numbers():
         y = x * x
     assert tape.gradient(y, x, output_gradients=[1.0, 10.0]).tolist() == [2.0, 40.0]
     assert tape.gradient([y, x], x, output_gradients=[np.ones(2), None]).tolist() == [3.0, 5.0]
+
+
+def test_gradients_that_lead_to_no_source_are_not_computed():
+    calls = []
+
+    @custom_gradient
+    def doubled(x):
+        return 2 * x, lambda g: calls.append(1) or 2 * g
+
+    x, w = Variable(3.0), Variable(5.0)
+    with GradientTape(persistent=True) as tape:
+        unrelated = doubled(w)
+        y = doubled(x) * unrelated
+    assert tape.gradient(y, x).tolist() == 20.0 and len(calls) == 1
+    assert tape.gradient(unrelated, x) is None and len(calls) == 1
+    assert [g.tolist() for g in tape.gradient(y, [x, w])] == [20.0, 12.0] and len(calls) == 3

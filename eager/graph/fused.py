@@ -51,6 +51,8 @@ class FusedCall:
         self.template = [None if _is_data(x) else x for x in values]
         self.places = [place for place, x in enumerate(values) if _is_data(x)]
         self.kinds = [(tuple(values[place].shape), values[place].dtype) for place in self.places]
+        if any(0 in shape or dtype.kind not in "biuf" for shape, dtype in self.kinds):
+            raise ValueError("nothing to compute, or nothing that kernels compute with")
         self.several = False
         graph = self._traced(self._listed, self._symbols())
         self.outputs = min(seen, len(graph.outputs))

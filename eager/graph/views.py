@@ -71,20 +71,28 @@ def moved(view: View, node: Node) -> View | None:
     name = node.primitive.name
     if name == "getitem" and len(node.inputs) > 1:
         return None
-    fake = np.lib.stride_tricks.as_strided(_BYTE, view.shape, view.strides, writeable=False)  # read by nobody
     if name == "reshape":
-        shape = shape_of(node.outputs[0])
-        try:
-            result = fake.view()
-            result.shape = shape
-        except AttributeError:
-            return None
-    else:
-        result = node.primitive.implementation(fake, **node.params)
-        if not isinstance(result, np.ndarray):
-            return None
+        return _reshaped(view, shape_of(node.outputs[0]))
+    fake = np.lib.stride_tricks.as_strided(_BYTE, view.shape, view.strides, writeable=False)  # read by nobody
+    result = node.primitive.implementation(fake, **node.params)
+    if not isinstance(result, np.ndarray):
+        return None
     distance = result.__array_interface__["data"][0] - fake.__array_interface__["data"][0]
     return View(view.base, result.shape, result.strides, view.offset + distance)
+
+
+def _reshaped(view: View, shape: tuple[int, ...]) -> View | None:
+    """A view in another shape; None if its elements do not lie so that strides could tell."""
+    spans = _spans(pattern(view.shape, view.strides))
+    strides: list[int] = []
+    step = 1
+    for size in reversed(shape):
+        inside = size <= 1 or any(low <= step and step * size <= high and step % low == 0 for low, high, _ in spans)
+        if not inside and view.size:
+            return None
+        strides.append(_stride(spans, step) if size > 1 else 0)
+        step *= size
+    return View(view.base, shape, tuple(reversed(strides)), view.offset)
 
 
 _BYTE = np.zeros(1, np.uint8)

@@ -14,7 +14,7 @@ from .. import dimensions, dtypes
 from ..errors import describe
 from ..primitive import primitive
 from ..tensor import AbstractTensor, Operand, TensorLike, dims
-from . import arrays, reductions, rules
+from . import arrays, elementwise, reductions, rules
 from .elementwise import (
     absolute,
     add,
@@ -43,6 +43,12 @@ from .elementwise import (
 from .fused import fused
 from .special import erfc
 from .transcendental import hypot, widened
+
+
+@fused()
+def leaky_relu(x: TensorLike, negative_slope: float = 0.2) -> Any:
+    """x if x > 0, else negative_slope · x."""
+    return elementwise.leaky_relu(x, negative_slope=negative_slope)
 
 
 @fused()

@@ -6,7 +6,7 @@ inputs, Variables and results are set in each.
 Maximal sequences of launches are segments of one native call each; what has no kernel is called between them.
 
 A result gets memory of its own, which it takes along. A Variable whose value nobody else can see is updated where it
-is, if only its own update still reads it and nothing runs after that could raise.
+is, if only its own update still reads it, nothing runs after that could raise, and there is no other thread.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import ctypes
 import weakref
 from collections import deque
 from collections.abc import Sequence
+from threading import active_count
 from typing import Any
 
 import numpy as np
@@ -218,10 +219,13 @@ class Plan:
         memory = self.memory = self._take_memory()
         for source, array in enumerate(inputs):
             point(source, address_of(array))
-        held: list[Array] = []
+        held: list[Any] = []
+        several = active_count() > 1  # whose threads may see a Variable, or assign it, while this runs
         value: Any
         for source, variable in self.read:
             value = variable._value
+            if several:
+                held.append(value)  # and so it is not updated where it is
             if self.seen[source]() is not value:
                 self._see(source, value, held)
         value = None  # which would count as a reference

@@ -18,5 +18,6 @@ def progress_bar(total: int | None, description: str) -> Any:
     from tqdm import notebook, std
 
     widget = in_notebook() and importlib.util.find_spec("ipywidgets") is not None
-    bar: Any = notebook.tqdm if widget else std.tqdm
+    # Without tqdm's thread, beside which Variables would not be updated where they are.
+    bar: Any = type("Bar", (notebook.tqdm if widget else std.tqdm,), {"monitor_interval": 0})
     return bar(total=total, desc=description, file=sys.stdout, dynamic_ncols=True, leave=True, mininterval=0.1)

@@ -3,7 +3,6 @@
 import collections
 import copy
 import pickle
-import threading
 import weakref
 
 import numpy as np
@@ -495,67 +494,3 @@ def test_values_leave_no_trace(name):
     message = str(caught.value)
     assert f"{__file__}:{function.__code__.co_firstlineno} in <lambda>" in message
     assert "ops.where" in message and context.is_clean()
-
-
-# --- threads
-
-
-def test_threads_share_a_function():
-    counting, f = counted(
-        lambda x: (
-            ops.sum(ops.exp(x) * x, axis=0),
-            ops.fori_loop(0, ops.cast(x[0, 0], "int32") + 9, lambda i, s: s * x, x),
-        )
-    )
-    wrong = []
-
-    def work(i):
-        x = ops.ones((50 + i % 3, 7)) * (i / 10)
-        for _ in range(20):
-            for got, want in zip(f(x), counting.function(x), strict=True):
-                if not np.allclose(got, want, rtol=1e-4):
-                    wrong.append(i)
-
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert wrong == [] and len(f._traces) == 3
-
-
-def test_threads_see_whole_values_of_variables():
-    """One thread trains, one assigns, one looks and one predicts: nobody sees a value that is half of another."""
-    v, n = Variable(ops.zeros(500_000)), 20
-    w = Variable(ops.zeros(500_000))
-    train = eagerly.function(lambda x: [v.assign(v * 0.5 + x)] and None)
-    total = eagerly.function(lambda: ops.max(ops.tanh(w) + v * 0) - ops.min(ops.tanh(w) + v * 0))
-    train(Tensor(1.0)), total()
-    wrong, running = [], [True]
-
-    def look():
-        while running[0]:
-            held = v.value
-            first = held.numpy()
-            if (first != first[0]).any() or (held.numpy() != first).any():
-                wrong.append("torn")
-
-    def assign():
-        while running[0]:
-            w.assign(np.full(500_000, 2.0, "float32"))
-            w.assign(np.full(500_000, 1.0, "float32"))
-
-    def predict():
-        while running[0]:
-            if float(total()) != 0:
-                wrong.append("freed")
-
-    threads = [threading.Thread(target=target) for target in (look, assign, predict)]
-    for thread in threads:
-        thread.start()
-    for i in range(n):
-        train(Tensor(float(i)))
-    running[0] = False
-    for thread in threads:
-        thread.join()
-    assert wrong == []

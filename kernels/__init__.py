@@ -14,6 +14,7 @@ import math
 import os
 import time
 from collections.abc import Callable
+from threading import active_count
 from typing import Any
 
 import numpy as np
@@ -146,6 +147,11 @@ _supported: dict[tuple[str, str], bool] = {}
 def executor() -> tuple[int, Any]:
     """The pool's address, and the native loop `execute(pool, table, count)` over launches."""
     return module("pool").pool().address, module("launches").execute()
+
+
+def has_other_threads() -> bool:
+    """Whether Python has threads besides this one and those of the pool."""
+    return active_count() > 1 + module("pool").pool().helpers
 
 
 def _check_host() -> None:

@@ -249,6 +249,11 @@ class Pool:
                 break
             self._workers.append(thread)
 
+    @property
+    def helpers(self) -> int:
+        """The number of threads besides the caller's."""
+        return len(self._workers)
+
     def stop(self) -> None:
         """Ends and joins the workers; kernels that still hold the pool run alone from now on."""
         if not self._workers:

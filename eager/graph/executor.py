@@ -15,7 +15,6 @@ import ctypes
 import weakref
 from collections import deque
 from collections.abc import Sequence
-from threading import active_count
 from typing import Any
 
 import numpy as np
@@ -220,7 +219,7 @@ class Plan:
         for source, array in enumerate(inputs):
             point(source, address_of(array))
         held: list[Any] = []
-        several = active_count() > 1  # whose threads may see a Variable, or assign it, while this runs
+        several = bool(self._count) and kernels.has_other_threads()  # which may see a Variable, or assign it
         value: Any
         for source, variable in self.read:
             value = variable._value

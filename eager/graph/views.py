@@ -83,12 +83,14 @@ def moved(view: View, node: Node) -> View | None:
 
 def _reshaped(view: View, shape: tuple[int, ...]) -> View | None:
     """A view in another shape; None if its elements do not lie so that strides could tell."""
+    if not view.size:
+        return View(view.base, shape, contiguous(shape), view.offset)
     spans = _spans(pattern(view.shape, view.strides))
     strides: list[int] = []
     step = 1
     for size in reversed(shape):
         inside = size <= 1 or any(low <= step and step * size <= high and step % low == 0 for low, high, _ in spans)
-        if not inside and view.size:
+        if not inside:
             return None
         strides.append(_stride(spans, step) if size > 1 else 0)
         step *= size

@@ -424,3 +424,13 @@ def test_random_graphs(given_program):
     for a, b in zip(got, want, strict=True):
         assert (a.shape, a.dtype) == (b.shape, b.dtype)
         np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(3, 0, 3), (0, 5), (5, 0)])
+def test_nothing_in_other_shapes(shape):
+    def function(x):
+        y = ops.transpose(x)
+        return ops.reshape(y, (0,)), ops.reshape(y[..., ::-1], (0, 2, 7)), ops.reshape(x * 2, shape[::-1]), y + 1
+
+    for got, want in zip(eagerly.function(function)(ops.ones(shape)), function(ops.ones(shape)), strict=True):
+        assert (got.shape, got.dtype) == (want.shape, want.dtype)

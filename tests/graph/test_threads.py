@@ -5,7 +5,7 @@ import threading
 import numpy as np
 
 import eagerly
-from eagerly import Variable, ops
+from eagerly import Variable, kernels, ops
 from eagerly.tensor import Tensor
 
 
@@ -66,3 +66,16 @@ def test_threads_see_whole_values_of_variables():
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+def test_the_pools_threads_look_at_nothing():
+    before = kernels.has_other_threads()  # whatever runs the tests may have threads
+    ends = threading.Event()
+    thread = threading.Thread(target=ends.wait)
+    if threading.active_count() == 1 + kernels.module("pool").pool().helpers:
+        assert not before
+    thread.start()
+    assert kernels.has_other_threads()
+    ends.set()
+    thread.join()
+    assert kernels.has_other_threads() == before

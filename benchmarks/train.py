@@ -12,11 +12,14 @@ import argparse
 import statistics
 import sys
 import tempfile
+import time
 
 import children
 from training.contestants import CONTESTANTS, answering
 from training.workloads import WORKLOADS
 
+# Before each round: idle threads of the contestant before, which look for work for up to 0.2 s, have gone to sleep.
+PAUSE = 0.3
 OURS = ("eagerly fit", "eagerly loop")
 # Of the first loss, before any update, and of the next: PyTorch's Adam adds its epsilon elsewhere than Keras's.
 TOLERANCES = (1e-4, 1e-2, 1e-2)
@@ -49,6 +52,7 @@ def trained(key, names, rounds):
         samples = {name: [] for name in running}
         for _ in range(rounds):
             for name, child in running.items():
+                time.sleep(PAUSE)
                 samples[name].append(child.ask("round"))
         for name, child in running.items():
             child.close()

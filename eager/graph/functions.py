@@ -161,6 +161,11 @@ class Function:
         last = next(reversed(self._traces.values())).key
         return f"traced for {call}: {call.difference(last)}"
 
+    @property
+    def is_traced(self) -> bool:
+        """Whether a call has been traced, and has made whatever Variables the function makes."""
+        return bool(self._traces)
+
     def explain(self) -> str:
         """Each trace, in order, and why it was made: what differed from the call that was traced before."""
         return "\n".join(f"{self.name} {reason}." for reason in self._reasons) or f"{self.name} has not been called."

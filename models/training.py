@@ -360,11 +360,12 @@ class Trainer(Trackable):
                 hooks("on_train_batch_begin", step, None)
                 if step < 2 and not compiled:  # all that there is, once the first step has made it
                     variables = all_variables(self)
-                growing = first and step == 0 and not (compiled and train_step.is_traced)
+                traces = train_step.trace_count if compiled else 0
+                growing = first and step == 0 and not traces
                 whole = _all_or_nothing(self) if growing else nullcontext() if compiled else rollback(variables)
                 with whole, self._checked_numerics(step, epoch):
                     results = train_step(pack((x, y, sample_weight)))
-                if growing and compiled:
+                if compiled and train_step.trace_count != traces:
                     self._traced()
                 hooks("on_train_batch_end", step, _numbers_of(results))
                 if self.stop_training:

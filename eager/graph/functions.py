@@ -162,9 +162,9 @@ class Function:
         return f"traced for {call}: {call.difference(last)}"
 
     @property
-    def is_traced(self) -> bool:
-        """Whether a call has been traced, and has made whatever Variables the function makes."""
-        return bool(self._traces)
+    def trace_count(self) -> int:
+        """How many traces are kept; after the first, there are all Variables that the function makes."""
+        return len(self._traces)
 
     def explain(self) -> str:
         """Each trace, in order, and why it was made: what differed from the call that was traced before."""

@@ -379,9 +379,6 @@ _EMITTERS: dict[str, Operation] = {
     "bitwise_xor": _bits("xor"),
 }
 NAMES = frozenset(_EMITTERS) | {"select", "cast", "logical_and", "logical_or", "logical_xor", "logical_not"}
-GIVE_BOOL = frozenset(
-    ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "isnan", "isinf", "isfinite")
-)
 
 
 def emit_operation(emit: Emitter, name: str, dtype: str, *operands: Any, alike: bool = False) -> Any:

@@ -190,15 +190,10 @@ class _Loop:
         role = self.step.roles[id(output)]
         dtype = output.dtype.name
         tensors = [x for x in node.inputs if isinstance(x, (AbstractTensor, Tensor))]
-        of = tensors[-1].dtype.name if name == "select" and len(tensors) > 1 else tensors[0].dtype.name
+        of = tensors[0].dtype.name
         if is_reduction(node):
             return self.op(name, dtype, self.operand(node.inputs[0], node, role, of), over="r")
-        if name == "select":
-            of = dtype
-        if name == "picked":
-            hit = self.hit(node, 1, role)
-            return self.op("select", dtype, hit, self.operand(node.inputs[0], node, role, dtype), self.number(0, dtype))
-        if name == "add_along_axis":
+        if name in ("picked", "add_along_axis"):
             hit = self.hit(node, 1, role)
             return self.op("select", dtype, hit, self.operand(node.inputs[0], node, role, dtype), self.number(0, dtype))
         if name in ("identity", "cast"):

@@ -26,7 +26,7 @@ TALLEST = 560  # rows of an item
 FAR = 1024  # from this distance in elements on, rows lie in pages of their own and in each other's way in the caches
 TALL = 256  # rows of an item for which B is packed even if its rows are near to each other
 FEW = 4  # columns that are computed one by one, as tiles would be wide for them
-ITEM = 1 << 18  # multiplications that an item should have at least, some 5 µs
+ITEM = 1 << 20  # multiplications that an item should have at least, some 5 to 10 µs
 
 ACTIVATIONS: dict[str | None, Callable[[Vector], Vector] | None] = {
     None: None,

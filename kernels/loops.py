@@ -27,6 +27,9 @@ REDUCTIONS = frozenset(("sum", "max", "min", "any", "all", "argmax", "argmin"))
 _HEAVY = frozenset(
     ("exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh", "erf", "erfc", "sigmoid", "power", "divide")
 )
+# Threads share a loop that takes more than some 10 µs, in operations on an element; a heavy one counts as several. Where
+# cores are far from each other, handing a task over and the data back costs some µs.
+_WORTH_SHARING, _HEAVY_AS = 1 << 20, 8
 
 
 class Op(NamedTuple):
@@ -437,6 +440,8 @@ def launch(
     """
     spec = _spec(spec)
     per_task = max(1, SLAB // max(columns, 1))
+    if spec.kind == "rows" and rows * columns * _cost(spec) < _WORTH_SHARING:
+        per_task = max(1, rows)
     slabs = -(-rows // per_task) if spec.kind == "columns" else 0
     tasks = outer * slabs if spec.kind == "columns" else -(-rows // per_task)
     total = outer * rows * columns if size is None else size
@@ -445,6 +450,11 @@ def launch(
     words = (*fixed, *sizes, *(stride for operand in strides for stride in operand), *numbers)
     reduced = sum(spec.ops[i].name in REDUCTIONS for i in set(spec.stores)) if spec.kind == "columns" else 0
     return Launch(code(spec), len(spec.stores) + len(spec.inner), words, 8 * tasks * reduced * columns)
+
+
+def _cost(spec: Spec) -> int:
+    """Of an element."""
+    return sum(_HEAVY_AS if op.name in _HEAVY else 1 for op in spec.ops)
 
 
 def _bits(dtype: str, value: Any) -> int:

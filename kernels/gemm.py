@@ -1,8 +1,8 @@
 """The float32 matrix product C = activation(A · B + bias), of any sizes and strides, alone or in batches.
 
 C is cut into items, blocks that one thread computes whole (`gemm_items.py`), so threads meet only at the end: each
-takes the next item that nobody has. Items and blocks of K depend on sizes alone: the bits are the same for any number
-of threads.
+takes the next item that nobody has. An element of C is a sum in an order that depends on K alone, so the bits are the
+same for any number of threads.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .expressions import Vector
 from .launches import Launch
 from .pool import RUN, pool
 
-WIDEST = 256  # columns of an item
+WIDEST = 16  # tiles' widths in an item
 TALLEST = 560  # rows of an item
 FAR = 1024  # from this distance in elements on, rows lie in pages of their own and in each other's way in the caches
 TALL = 256  # rows of an item for which B is packed even if its rows are near to each other
@@ -110,15 +110,15 @@ def _up(emit: Emitter, a: Any, by: Any) -> Any:
     return emit.build.sdiv(emit.build.add(a, emit.build.sub(by, emit.integer(1))), by)
 
 
-def _cut(m: int, n: int, k: int, batch: int) -> tuple[int, int, int]:
-    """Rows, columns and products of an item."""
+def _cut(m: int, n: int, k: int, batch: int, threads: int) -> tuple[int, int, int]:
+    """Rows, columns and products of an item, which make no difference to C's bits."""
     height, width = emitter.host().tile
     work = m * n * k
     if work < ITEM:
         return m, -(-n // width) * width, max(1, min(batch, ITEM // work))
-    down, across = -(-m // TALLEST), -(-n // WIDEST)
-    # Items as many as many threads may want, but of a size in which packing costs little; few threads want some too.
-    for most, least_rows, least_columns in ((64, 20 * height, 4 * width), (8, 2 * height, width)):
+    down, across = -(-m // TALLEST), -(-n // (WIDEST * width))
+    # Two for each thread if packing costs little in items of such a size; one for each if they are large enough at all.
+    for most, least_rows, least_columns in ((2 * threads, 20 * height, 4 * width), (threads, 2 * height, width)):
         wanted = min(most, work * batch // ITEM)
         while batch * down * across < wanted:
             if n >= 2 * across * least_columns:
@@ -179,7 +179,7 @@ def launch(
     kind = "tiles"
     if turned or m == 1:
         kind = "row" if b_strides[1] == 1 and n > 1 else "dot" if b_strides[0] == 1 else "tiles"
-    rows, columns, group = _cut(m, n, k, products)
+    rows, columns, group = _cut(m, n, k, products, pool().threads)
     count = -(-m // rows) * -(-n // columns) * -(-products // group)
     lanes = min(pool().threads, count)
     height, width = emitter.host().tile

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from . import STARTED, emitter
+from .crew import Crew, here
 
 MAGIC = b"eagerly kernel 1\n"
 SOURCES = Path(__file__).parent
@@ -62,7 +63,13 @@ def _compiled(written: str, module: Callable[[], Any], names: Sequence[str]) -> 
     code = None if place is None else read(place, key)
     if code is not None:
         return emitter.load(code, names)
-    code = emitter.machine_code(module())
+    make = functools.partial(_made, place, key, names)
+    crew: Crew | None = getattr(here, "crew", None)
+    return make(module()) if crew is None else crew.result(key, make, module)
+
+
+def _made(place: Path | None, key: bytes, names: Sequence[str], module: Any) -> list[int]:
+    code = emitter.machine_code(module)
     if place is not None:
         write(place, key, code)
     return emitter.load(code, names)

@@ -6,6 +6,7 @@ A primitive with a kernel rule brings its own launch. Nothing here knows memory:
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -47,6 +48,15 @@ class Task:
 
 def lower(graph: Graph, fused: Fused) -> list[Task]:
     """The tasks of a graph, in the order of its steps."""
+    with kernels.ahead() as wait:
+        tasks = _lowered(graph, fused)
+        while wait():
+            tasks = _lowered(graph, fused)
+    return tasks
+
+
+def _lowered(graph: Graph, fused: Fused) -> list[Task]:
+    """The same, where a task whose code is being made yet has no launch."""
     needed = {id(fused.result(x).base) for x in graph.results()}
     for step in fused.steps:
         own = {id(y) for _, node in step.nodes for y in node.outputs}
@@ -68,10 +78,11 @@ def _call(node: Node, fused: Fused) -> Task:
     inputs = [fused.view(_in_order(x)) for x in node.inputs if isinstance(x, (AbstractTensor, Tensor))]
     special = _LAUNCHES.get(node.primitive.name)
     launch = None
-    if special is not None:
-        launch = special(node, inputs)
-    elif node.primitive.kernel_rule is not None and all(view.is_whole for view in inputs):
-        launch = node.primitive.kernel_rule(*node.inputs, **node.params)
+    with contextlib.suppress(kernels.NotYet):
+        if special is not None:
+            launch = special(node, inputs)
+        elif node.primitive.kernel_rule is not None and all(view.is_whole for view in inputs):
+            launch = node.primitive.kernel_rule(*node.inputs, **node.params)
     return Task(list(node.outputs), inputs, launch, node)
 
 
@@ -107,7 +118,9 @@ _LAUNCHES: dict[str, Callable[[Node, list[View]], Any]] = {"matmul": _matmul}
 def _loop(step: Step, fused: Fused, needed: set[int]) -> list[Task]:
     """A loop as a launch; its operations one by one if there is no kernel."""
     outputs = [y for _, node in step.nodes for y in node.outputs if id(y) in needed]
-    made = _Loop(step, fused, outputs).launch()
+    made = None
+    with contextlib.suppress(kernels.NotYet):
+        made = _Loop(step, fused, outputs).launch()
     if made is None:
         return [_call(node, fused) for _, node in step.nodes]
     launch, inputs = made

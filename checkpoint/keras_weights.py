@@ -73,6 +73,7 @@ def save_keras_weights(
         variables.append(variable)
     skeleton = hdf5_layout.lay_out(entries, 0)
     with replacing(path, sync) as file:
+        file.reserve(0, skeleton.size)
         for offset, piece in skeleton.pieces():
             file.write_at(offset, piece)
         jobs = [

@@ -19,7 +19,7 @@ import numpy as np
 
 from ..errors import CorruptCheckpointError, RestoreError
 from . import format as layout
-from .blocks import Job, run
+from .blocks import Job, checksum_for, run
 from .format import TensorEntry, path_of
 from .index import IndexReader, UnknownFeature
 from .source import Source
@@ -129,7 +129,7 @@ class CheckpointFile(RawFile, Source):
                 tensor = self._tensor(number)
                 arrays[number] = array = np.empty(tensor.shape, tensor.dtype)
                 jobs[number] = Job(tensor.offset, array.reshape(-1).view(np.uint8), [])
-        run(list(jobs.values()), self._read_block)
+        self._read(list(jobs.values()), sum(len(job.values) for job in jobs.values()))
         for number, job in jobs.items():
             self._check(number, job)
             arrays[number] = layout.native(arrays[number])
@@ -185,16 +185,23 @@ class CheckpointFile(RawFile, Source):
             for start in range(0, tensor.length, _PIECE)
         ]
         buffer = np.empty(max((size for *_, size in pieces), default=0), np.uint8)
+        total = sum(size for *_, size in pieces)
         for number, start, size in pieces:
             tensor = self._tensor(number)
             job = Job(tensor.offset + start, buffer[:size], [])
-            run([job], self._read_block)
+            self._read([job], total)
             self._check(number, job, start // layout.BLOCK)
             told(size)
 
-    def _read_block(self, offset: int, buffer: memoryview) -> int:
-        self.read_into(offset, buffer)
-        return layout.checksum(buffer)
+    def _read(self, jobs: list[Job], total: int) -> None:
+        """Reads blocks, each checked while it is in the cache; `total` are the bytes that are going to be read."""
+        checksum = checksum_for(total)
+
+        def get(offset: int, block: memoryview) -> int:
+            self.read_into(offset, block)
+            return checksum(block)
+
+        run(jobs, get)
 
     def _check(self, number: int, job: Job, first: int = 0) -> None:
         tensor = self._tensor(number)

@@ -91,8 +91,9 @@ def save_safetensors(
     encoded = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     encoded += b" " * (-len(encoded) % 8)
     with replacing(path, sync) as file:
-        file.write_at(0, _LENGTH.pack(len(encoded)) + encoded)
         first = _LENGTH.size + len(encoded)
+        file.reserve(0, first + end)
+        file.write_at(0, _LENGTH.pack(len(encoded)) + encoded)
         jobs = [Job(first + header[name]["data_offsets"][0], layout.raw(array), []) for name, array in ordered]
 
         def put(offset: int, block: memoryview) -> int:

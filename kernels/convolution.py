@@ -221,7 +221,7 @@ def product(*fields: int) -> Any:
 
 def module(vectors: int) -> Any:
     """The code for tiles of so many vectors a row."""
-    made = emitter.new_module("convolution", lightly=True)
+    made = emitter.new_module("convolution")
     for height in heights(emitter.host().lanes):
         _emit_micro(made, height, vectors)
     _emit_pack_task(made, vectors)

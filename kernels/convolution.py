@@ -109,7 +109,7 @@ def _emit_micro(module: Any, height: int, vectors: int) -> None:
     lowest = emit.broadcast(build.load(emit.at(block, emit.integer(plan.LOWEST), I64), typ=F32))
 
     def write(m: int, n: int, sums: Value) -> None:
-        value = build.select(build.fcmp_ordered("<", sums, lowest), lowest, sums)
+        value = build.select(build.fcmp_unordered(">", sums, lowest), sums, lowest)
         emit.store(value, emit.at(places[m], emit.integer(n * lanes)), masks[n])
 
     emit_tile(emit, height, vectors, (down, along, depth), a, b, emit.field(phase, plan.A_PIXEL), write, added)
@@ -254,15 +254,15 @@ def launch(
 
     Args:
       kind: "forward" (output; images, weights, bias if there is one) or "gradient": of the images (it; the output's
-        gradient, weights).
+        gradient, weights, bias).
       images: their shape.
       kernel: the weights' shape.
       strides: the steps of the window down and along.
       pads: the rows of zeros before and after, then the columns.
       dilation: the distances of the pixels that a window sees.
       groups: of channels, each with filters of its own.
-      bias: whether there is one, added to the output.
-      relu: whether negative outputs become 0.
+      bias: whether there is one, for each channel of the result, to which it is added.
+      relu: whether what is negative in the result becomes 0.
     """
     batch, *space, channels = images
     filters = kernel[-1]

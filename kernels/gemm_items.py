@@ -84,7 +84,7 @@ def emit_finish(module: Any) -> None:
             before = build.select(more, place, made)  # not C, where it would wait for the row before to be stored
             total = build.fadd(emit.load(before, old), emit.load(made))
             value = build.fadd(total, shift)
-            value = build.select(build.fcmp_ordered("<", value, lowest), lowest, value)  # which leaves NaN
+            value = build.select(build.fcmp_unordered(">", value, lowest), value, lowest)  # which leaves NaN
             emit.store(value, place, mask)
     emit.finish()
 

@@ -8,8 +8,6 @@ in as many phases as there are strides, with the taps in reverse.
 from __future__ import annotations
 
 import functools
-import math
-import struct
 from typing import Any
 
 from . import convolution_plan as plan
@@ -17,7 +15,7 @@ from . import emitter
 from .bands import divided, emit_band, maximum, phase_at
 from .cache import emitted
 from .emitter import F32, I64, POINTER, VOID, Emitter
-from .launches import Launch
+from .launches import Launch, lowest
 from .microkernel import Operand, emit_tile, heights
 from .pool import RUN
 
@@ -111,7 +109,7 @@ def _emit_micro(module: Any, height: int, vectors: int) -> None:
     lowest = emit.broadcast(build.load(emit.at(block, emit.integer(plan.LOWEST), I64), typ=F32))
 
     def write(m: int, n: int, sums: Value) -> None:
-        value = build.select(build.fcmp_ordered("<", sums, lowest), lowest, sums)
+        value = build.select(build.fcmp_unordered(">", sums, lowest), sums, lowest)
         emit.store(value, emit.at(places[m], emit.integer(n * lanes)), masks[n])
 
     emit_tile(emit, height, vectors, (down, along, depth), a, b, emit.field(phase, plan.A_PIXEL), write, added)
@@ -223,7 +221,7 @@ def product(*fields: int) -> Any:
 
 def module(vectors: int) -> Any:
     """The code for tiles of so many vectors a row."""
-    made = emitter.new_module("convolution", lightly=True)
+    made = emitter.new_module("convolution")
     for height in heights(emitter.host().lanes):
         _emit_micro(made, height, vectors)
     _emit_pack_task(made, vectors)
@@ -256,15 +254,15 @@ def launch(
 
     Args:
       kind: "forward" (output; images, weights, bias if there is one) or "gradient": of the images (it; the output's
-        gradient, weights).
+        gradient, weights, bias).
       images: their shape.
       kernel: the weights' shape.
       strides: the steps of the window down and along.
       pads: the rows of zeros before and after, then the columns.
       dilation: the distances of the pixels that a window sees.
       groups: of channels, each with filters of its own.
-      bias: whether there is one, added to the output.
-      relu: whether negative outputs become 0.
+      bias: whether there is one, for each channel of the result, to which it is added.
+      relu: whether what is negative in the result becomes 0.
     """
     batch, *space, channels = images
     filters = kernel[-1]
@@ -288,8 +286,7 @@ def launch(
         return None
     common, phases, panels = found
     layout = (filters, 1, out_of // groups) if forward else (1, filters, into // groups)
-    lowest = struct.unpack("<q", struct.pack("<fxxxx", 0.0 if relu else -math.inf))[0]
-    words = (0, 0, 0, 0, 0, *common, *layout, lowest, _near(phases), *phases)
+    words = (0, 0, 0, 0, 0, *common, *layout, lowest(relu), _near(phases), *phases)
     return Launch(_code(vectors)[bias], 4 if bias else 3, words, 4 * panels)
 
 

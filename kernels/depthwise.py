@@ -218,7 +218,7 @@ def _emit_item(module: Any, vectors: int) -> None:
 
 def module(vectors: int) -> Any:
     """The code for a convolution and its gradient by the image."""
-    made = emitter.new_module("depthwise", lightly=True)
+    made = emitter.new_module("depthwise")
     for tall in PIXELS:
         _emit_pixels(made, tall, vectors)
     _emit_task(made, vectors)
@@ -229,7 +229,7 @@ def module(vectors: int) -> Any:
 
 def module_for_kernel(vectors: int) -> Any:
     """The code for the gradient by the kernel."""
-    made = emitter.new_module("depthwise_kernel", lightly=True)
+    made = emitter.new_module("depthwise_kernel")
     for tall in TAPS:
         _emit_taps(made, tall, vectors)
     _emit_item(made, vectors)

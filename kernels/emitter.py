@@ -71,7 +71,6 @@ llvmlite_version: str = _version
 F32, VOID = ir.FloatType(), ir.VoidType()
 I1, I8, I32, I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
 POINTER = ir.PointerType()
-LIGHTLY, SHARING = "lightly", "sharing"
 
 
 @dataclass(frozen=True)
@@ -150,11 +149,12 @@ def _optimized(text: str, module: ir.Module, machine: Any) -> Any:
     tuning.loop_unrolling = False  # it spills the address registers of the micro-kernel
     tuning.loop_vectorization = tuning.slp_vectorization = False  # what is to be a vector is one already
     builder = binding.create_pass_builder(machine, tuning)
-    passes = builder.getModulePassManager()
-    if LIGHTLY in module.namedmetadata:
+    if "all" in module.namedmetadata:
+        passes = builder.getModulePassManager()
+    else:
         passes = binding.create_new_module_pass_manager()
         passes.add_sroa_pass()
-        if SHARING in module.namedmetadata:
+        if "sharing" in module.namedmetadata:
             passes.add_new_gvn_pass()
         passes.add_instruction_combine_pass()
         passes.add_simplify_cfg_pass()
@@ -217,18 +217,17 @@ def load(code: bytes, names: Sequence[str]) -> list[int]:
 _engines: list[Any] = []  # an engine frees its code when it dies
 
 
-def new_module(name: str, lightly: bool = False, sharing: bool = False) -> ir.Module:
+def new_module(name: str, passes: str = "few") -> ir.Module:
     """An empty module for this machine.
 
     Args:
       name: its name.
-      lightly: whether to run few passes over it, a tenth of their time: its loops are as they should be already.
-      sharing: whether one of these passes computes equal values once.
+      passes: which ones run over it. "few", a tenth of the time of all, are enough for loops that are as they should be
+        already; "sharing" also computes equal values once, "all" moves out of a loop what is the same in each turn.
     """
     module = ir.Module(name=name)
     module.triple = _triple()
-    for mark in (LIGHTLY,) * lightly + (SHARING,) * sharing:
-        module.add_named_metadata(mark)
+    module.add_named_metadata(passes)
     return module
 
 

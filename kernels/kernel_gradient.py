@@ -168,7 +168,7 @@ def chunks(emit: Emitter, words: Value) -> Value:
 
 def module(vectors: int) -> Any:
     """The code for tiles of so many vectors a row."""
-    made = emitter.new_module("kernel_gradient", lightly=True)
+    made = emitter.new_module("kernel_gradient")
     for height in heights(emitter.host().lanes):
         _emit_tile(made, height, vectors)
     _emit_item(made, vectors)

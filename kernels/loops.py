@@ -399,7 +399,7 @@ def module(plain: tuple[Any, ...]) -> Any:
     """The code of a loop, told by its spec as plain tuples."""
     spec = _spec(plain)
     by_row = spec.kind == "rows"  # the others need what is the same for all rows moved out of the loop over them
-    made = emitter.new_module(f"loop_{spec.kind}", lightly=by_row, sharing=by_row)
+    made = emitter.new_module(f"loop_{spec.kind}", passes="sharing" if by_row else "all")
     loop: Any = _Rows(spec, made) if spec.kind == "rows" else _Columns(spec, made)
     loop.task()
     stages = [("task", lambda emit, block: emit.field(block, loop.first + TASKS))]

@@ -3,9 +3,9 @@
 make bench-checkpoint
 
 256 MB in 64 tensors, and 10,000 tensors of 16 numbers. "restore" ends when all values are in memory and every one has
-been read once, because safetensors maps files and PyTorch may; eagerly's checksums are part of all its times. "1 %" restores one tensor, or a
-hundred. Each contestant has a process of its own, and they take turns; a figure is the least of the rounds. At the end:
-what a save adds to the steps of a training loop, in the foreground and in the background.
+been read once, because safetensors maps files and PyTorch may; eagerly's checksums are part of all its times. "1 %"
+restores one tensor, or a hundred. Each contestant has a process of its own, and they take turns; a figure is the least
+of the rounds. At the end: what a save adds to the steps of a training loop, in the foreground and in the background.
 """
 
 import argparse

@@ -215,8 +215,14 @@ def test_attributes_not_set_yet_wait_on_any_trackable_unless_strict(tmp_path):
     )
     model = Box(a=filled(2, value=0), c=filled(4), list=[filled(1, value=0)])
     checkpoint = Checkpoint(m=model)
-    with pytest.raises(RestoreError, match="the file does not fit the objects"):
+    with pytest.raises(RestoreError) as caught:
         checkpoint.restore(path)
+    head, *differences = str(caught.value).splitlines()
+    assert head == (
+        f"{path}: the file does not fit the objects, and nothing was restored; strict=False restores what fits, and "
+        "lets what only the file has wait."
+    )
+    assert differences[:3] == ["In the file, but not in the objects:", "  m/b: float32[2]", "  m/list/1: float32[1]"]
     status = checkpoint.restore(path, strict=False)
     assert model.a.numpy().tolist() == [1, 2] and model.c.numpy().tolist() == [4 - 3, 2, 3, 4]
     assert status.pending == ["m/b", "m/list/1"] == pending_paths(checkpoint)

@@ -3,6 +3,8 @@
 Each, `golden/v<version>.h5`, was saved by a CheckpointManager of the name "golden" from `objects(1)`, with metric=0.5.
 """
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +89,16 @@ def test_there_is_a_file_of_the_version_that_is_written():
     assert layout.VERSION == VERSIONS[-1] and {f"v{version}.h5" for version in VERSIONS} == {
         path.name for path in GOLDEN.glob("v*.h5")
     }
+
+
+@pytest.mark.skipif(shutil.which("h5ls") is None, reason="h5ls is not installed")
+@pytest.mark.parametrize("version", VERSIONS)
+def test_h5ls_shows_the_tree_of_each_version_and_what_is_shared_once(version):
+    shown = subprocess.run(["h5ls", "-r", GOLDEN / f"v{version}.h5"], capture_output=True, text=True, check=True).stdout
+    lines = [" ".join(line.split()) for line in shown.splitlines()]
+    assert "/model/layers/dense_0/kernel Dataset {2, 3}" in lines and "/model/keys/(t,1) Dataset {SCALAR}" in lines
+    assert "/model/layers/dense_1/kernel Dataset, same as /model/layers/dense_0/kernel" in lines
+    assert "/optimizer/%slots/model/layers/dense_0/kernel/momentum Dataset {2, 3}" in lines
 
 
 def test_what_is_written_now_is_the_file_of_the_newest_version(tmp_path):

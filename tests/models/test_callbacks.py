@@ -17,8 +17,11 @@ HOOKS = [name for name in dir(Callback) if name.startswith("on_")]
 PUBLIC = {
     "Callback": Callback,
     "CallbackList": lambda: CallbackList([], None, {}),
+    "EarlyStopping": callbacks.EarlyStopping,
     "History": History,
+    "LearningRateScheduler": lambda: callbacks.LearningRateScheduler(lambda epoch: 0.1),
     "ProgressBar": ProgressBar,
+    "ReduceLROnPlateau": callbacks.ReduceLROnPlateau,
 }
 
 

@@ -8,6 +8,7 @@ left by a killed one and is removed by the next. `ls -a` shows a leftover as `.e
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import secrets
@@ -22,12 +23,28 @@ except ImportError:  # not a Unix: without locks nobody can tell a leftover from
     fcntl = None  # type: ignore[assignment]
 
 
+# What file systems say that know no such call.
+_CANNOT_RESERVE = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS, errno.ENODEV)
+
+
 class AtomicFile:
     """What `replacing` gives to write to."""
 
     def __init__(self, descriptor: int):
         self._descriptor = descriptor
         self._lock = threading.Lock()
+
+    def reserve(self, offset: int, length: int) -> None:
+        """Asks the disk for room, so that there is none too little later.
+
+        Without, ext4 looks for it when the file is renamed over another one, and writes everything out meanwhile.
+        """
+        if hasattr(os, "posix_fallocate"):
+            try:
+                os.posix_fallocate(self._descriptor, offset, length)
+            except OSError as error:
+                if error.errno not in _CANNOT_RESERVE:
+                    raise
 
     def write_at(self, offset: int, data: Any) -> None:
         """Writes all the bytes, starting at an offset; several threads may."""

@@ -5,7 +5,6 @@ A file's blocks are 1 MiB under one CRC-32. Reading and writing, and zlib's chec
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,9 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from .. import kernels
+from ..kernels.processors import cpus
 from . import format as layout
 
 _LARGE = 4 * layout.BLOCK  # bytes from which threads pay
+_HUGE = (
+    64 * layout.BLOCK
+)  # bytes from which a kernel of checksums pays for its loading, if nothing else has loaded LLVM
 _MOST_THREADS = 4
 
 
@@ -26,6 +30,14 @@ class Job:
     offset: int
     values: np.ndarray[Any, Any]
     results: list[int]
+
+
+Checksum = Callable[[Any], int]
+
+
+def checksum_for(size: int) -> Checksum:
+    """CRC-32 of a block: by a kernel where so many bytes pay for its loading."""
+    return (kernels.launch("crc32") if size >= _HUGE else None) or layout.checksum
 
 
 def run(jobs: Sequence[Job], work: Callable[[int, memoryview], int]) -> None:
@@ -39,7 +51,7 @@ def run(jobs: Sequence[Job], work: Callable[[int, memoryview], int]) -> None:
             start = number * layout.BLOCK
             blocks.append((job, number, job.offset + start, view[start : start + layout.BLOCK]))
     total = sum(len(job.values) for job in jobs)
-    threads = min(_MOST_THREADS, _processors()) if total >= _LARGE else 1
+    threads = min(_MOST_THREADS, cpus()) if total >= _LARGE else 1
     if threads == 1:
         _work_off(blocks, work)
         return
@@ -47,14 +59,6 @@ def run(jobs: Sequence[Job], work: Callable[[int, memoryview], int]) -> None:
     with ThreadPoolExecutor(threads) as pool:
         for done in [pool.submit(_work_off, waiting, work) for _ in range(threads)]:
             done.result()
-
-
-def _processors() -> int:
-    try:
-        from ..kernels.pool import cpus
-    except ImportError:  # no LLVM here
-        return os.cpu_count() or 1
-    return cpus()
 
 
 def _work_off(blocks: Any, work: Callable[[int, memoryview], int]) -> None:

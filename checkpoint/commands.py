@@ -17,7 +17,7 @@ import numpy as np
 
 from ..adapters.progress import progress_bar
 from ..errors import CorruptCheckpointError, RestoreError
-from .format import ObjectEntry, path_of
+from .format import Objects, path_of
 from .items import below
 from .parts import extract
 from .reading import CheckpointFile
@@ -93,7 +93,7 @@ def _list(options: argparse.Namespace) -> int:
     return 0
 
 
-def _tensors(entries: list[ObjectEntry]) -> list[int]:
+def _tensors(entries: Objects) -> list[int]:
     numbers = [number for number, entry in enumerate(entries) if entry.tensor is not None]
     return sorted(numbers, key=lambda number: path_of(entries, number))
 
@@ -141,7 +141,7 @@ def _tree(options: argparse.Namespace) -> int:
     return 0
 
 
-def _lines(entries: list[ObjectEntry]) -> Iterator[tuple[int, str, str, str]]:
+def _lines(entries: Objects) -> Iterator[tuple[int, str, str, str]]:
     """Depth, path, name and description of each edge; what is reached again is only named."""
     shown: set[int] = set()
     stack: list[tuple[int, str, str, int]] = [(0, "", "", 0)]
@@ -245,7 +245,7 @@ def _difference(one: CheckpointFile, number: int, two: CheckpointFile, other: in
         return f"shared otherwise: {', '.join(shared)}"
     if json.dumps(mine.state, sort_keys=True) != json.dumps(theirs.state, sort_keys=True):
         return f"state {json.dumps(mine.state):.200} and {json.dumps(theirs.state):.200}"
-    if mine.tensor is None or (theirs.tensor is not None and mine.tensor.checksums == theirs.tensor.checksums):
+    if mine.tensor is None or (theirs.tensor is not None and one.checksums(number) == two.checksums(other)):
         return None  # equal checksums of equal lengths: two in four thousand million blocks that differ
     a, b = one.read_values(number), two.read_values(other)
     differ = a.tobytes() != b.tobytes()

@@ -8,14 +8,14 @@ from typing import Any
 
 from ..errors import describe
 from ..variable import Variable
-from .format import ObjectEntry
+from .format import ObjectEntry, Objects
 from .graph import encode, inside, join
 from .matching import Plan
 
 _MOST_LINES = 30
 
 
-def report(entries: list[ObjectEntry], plan: Plan, strict: bool = True) -> str:
+def report(entries: Objects, plan: Plan, strict: bool = True) -> str:
     """The differences that matter, one path a line."""
     count_extra = len(plan.extra) if strict else 0
     missing, extra = plan.missing[:_MOST_LINES], plan.extra[: min(_MOST_LINES, count_extra)]
@@ -37,7 +37,7 @@ def report(entries: list[ObjectEntry], plan: Plan, strict: bool = True) -> str:
     for path, other in _near_misses(theirs, mine, alike):
         end = "" if entries[files[path]].tensor else "/..."
         other_end = "" if isinstance(objects[other], Variable) else "/..."
-        by_name = entries[files[path]].via[2] is None  # and not as the slot of a Variable
+        by_name = entries.ways[files[path]][2] is None  # and not as the slot of a Variable
         place = _unwrapped(entries[files[path]], other, objects[other])
         hint = f": pass map={{{place!r}: {path!r}}}" if by_name else ""
         parts.append(f"The file has {path}{end}, you have {place}{other_end}{hint}.")
@@ -71,7 +71,7 @@ def _of_object(value: Any, tensors: list[str]) -> str:
     return describe(value) if isinstance(value, Variable) else f"{type(value).__name__} with {_count(tensors)}"
 
 
-def _tensors_of_entry(entries: list[ObjectEntry], number: int) -> list[str]:
+def _tensors_of_entry(entries: Objects, number: int) -> list[str]:
     """The dtypes and shapes below an object of the file, sorted: equal ones suggest that something was renamed."""
     queue, seen, tensors = deque([number]), {number}, []
     while queue:

@@ -13,13 +13,15 @@ import sys
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 MAGIC = b"\x89EAGERLY"
-VERSION = 1
+VERSION = 2
 USER_BLOCK = 512
+ALIGNED = 8  # bytes that values take multiples of
 BLOCK = 2**20  # bytes of values under one CRC-32
 MAX_RANK = 32  # HDF5's limit
 MAX_DEPTH = 64  # of lists and dictionaries in a state
@@ -30,42 +32,75 @@ CHECKSUM = struct.Struct("<I")
 
 
 @dataclass(slots=True)
-class TensorEntry:
-    """Where the values of a Variable lie."""
+class TensorType:
+    """What the values of a Variable are, of how many bytes; Variables that are alike share one."""
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
-    offset: int
     length: int
-    checksums: list[int]
+
+    @property
+    def blocks(self) -> int:
+        """How many checksums there are of them."""
+        return -(-self.length // BLOCK)
+
+    @property
+    def room(self) -> int:
+        """The bytes that they take in a file."""
+        return self.length + -self.length % ALIGNED
 
     def __str__(self) -> str:
         return f"{self.dtype.name}[{', '.join(map(str, self.shape))}]"
 
 
 _NONE: dict[Any, Any] = {}  # never filled: one for all Variables, because thousands of empty ones cost time
+Way = tuple[int, str, int | None]
 
 
 @dataclass(slots=True)
 class ObjectEntry:
-    """An object of the file. `children` and `bound` lead to others by number; the root is number 0.
-
-    `via` is how it is first reached: the number of its owner, its name there, and the Variable that it is bound to.
-    Whole paths would let a small file make long ones without end; `path_of` makes one when it is shown.
-    """
+    """An object of the file. `children` and `bound` lead to others by number; the root is number 0."""
 
     kind: str = "Variable"
     children: dict[str, int] = field(default_factory=lambda: _NONE)
     bound: dict[int, dict[str, int]] = field(default_factory=lambda: _NONE)
     state: dict[str, Any] | None = None
-    tensor: TensorEntry | None = None
-    via: tuple[int, str, int | None] = (0, "", None)
+    tensor: TensorType | None = None
+
+
+class Objects(list[ObjectEntry]):
+    """The objects of a file by number; Variables of one type may be one entry."""
+
+    @cached_property
+    def ways(self) -> dict[int, Way]:
+        """How each is first reached: the number of its owner, its name there, and the Variable that it is bound to.
+
+        Breadth first, Variables bound to others last. Whole paths would let a small file make long ones without end;
+        `path_of` makes one when it is shown.
+        """
+        ways: dict[int, Way] = {0: (0, "", None)}
+        order = [0]
+        for number in order:
+            for name, target in self[number].children.items():
+                if target not in ways:
+                    ways[target] = (number, name, None)
+                    order.append(target)
+        for number in order:
+            for variable, slot, target in bound_slots(self[number]):
+                ways.setdefault(target, (number, slot, variable))
+        return ways
 
 
 def raw(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """An array's values as the file has them: little-endian bytes in C order."""
     ordered = np.ascontiguousarray(array).reshape(-1)
     return (ordered if sys.byteorder == "little" else ordered.byteswap()).view(np.uint8)
+
+
+def buffer(array: np.ndarray[Any, Any]) -> Any:
+    """The same as anything that has a buffer, at less cost."""
+    as_it_is = sys.byteorder == "little" and array.flags.c_contiguous and array.dtype.kind != "V"
+    return array if as_it_is else raw(array)
 
 
 def native(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -83,40 +118,46 @@ def encode_header(index_offset: int, index: bytes) -> bytes:
     return padded + CHECKSUM.pack(zlib.crc32(padded))
 
 
-def outside(entries: list[ObjectEntry], end: int) -> Iterator[tuple[int, int]]:
-    """The ranges of the HDF5 part that hold no values."""
-    start = USER_BLOCK
-    for offset, length in sorted((entry.tensor.offset, entry.tensor.length) for entry in entries if entry.tensor):
-        if length:
-            if start < offset:
-                yield start, offset
-            start = offset + length
-    if start < end:
-        yield start, end
+_NO_TREE = b'"tree":"00000000"'
 
 
-def encode_index(objects: list[ObjectEntry], tree: int, about: dict[str, Any] | None = None) -> bytes:
-    """The index as JSON, of one length for any `tree`; `about` is what whoever saves wants to know again."""
-    content: dict[str, Any] = {
-        "requires": sorted(FEATURES),
-        "tree": f"{tree:08x}",
-        "objects": [_encode_object(entry) for entry in objects],
-    }
+def encode_index(
+    objects: list[ObjectEntry], start: int, checksums: list[int], about: dict[str, Any] | None = None
+) -> bytes:
+    """The index as JSON, of which `set_tree` fills in the tree.
+
+    Args:
+      objects: the objects.
+      start: where the values begin.
+      checksums: of all blocks of values.
+      about: what whoever saves wants to know again.
+    """
+    types: dict[tuple[str, tuple[int, ...]], int] = {}
+    known: dict[int, int] = {}  # by id, which is quicker
+    encoded: list[Any] = []
+    for entry in objects:
+        tensor = entry.tensor
+        if tensor is None:
+            encoded.append(_encode_node(entry))
+            continue
+        number = known.get(id(tensor))
+        if number is None:
+            number = known[id(tensor)] = types.setdefault((tensor.dtype.name, tensor.shape), len(types))
+        encoded.append(number)
+    content: dict[str, Any] = {"requires": sorted(FEATURES), "tree": "00000000", "start": start}
+    content["types"] = [{"dtype": name, "shape": shape} for name, shape in types]
+    content.update(objects=encoded, crc32=checksums)
     if about:
         content["about"] = about
     return json.dumps(content, separators=(",", ":")).encode("ascii")
 
 
-def _encode_object(entry: ObjectEntry) -> dict[str, Any]:
-    if entry.tensor is not None:
-        tensor = entry.tensor
-        return {
-            "dtype": tensor.dtype.name,
-            "shape": tensor.shape,
-            "offset": tensor.offset,
-            "length": tensor.length,
-            "crc32": tensor.checksums,
-        }
+def set_tree(index: bytes, tree: int) -> bytes:
+    """The index with the checksum of what stands before the values."""
+    return index.replace(_NO_TREE, _NO_TREE[:-9] + b'%08x"' % tree, 1)
+
+
+def _encode_node(entry: ObjectEntry) -> dict[str, Any]:
     encoded: dict[str, Any] = {"class": entry.kind, "children": entry.children}
     if entry.bound:
         encoded["bound"] = entry.bound
@@ -149,11 +190,11 @@ def state_problem(state: Any) -> str | None:
     return None
 
 
-def path_of(entries: list[ObjectEntry], number: int) -> str:
+def path_of(entries: Objects, number: int) -> str:
     """The path that an object of the file is first reached by."""
     names = []
     while number:
-        number, name, variable = entries[number].via
+        number, name, variable = entries.ways[number]
         names.append(name if variable is None else f"{name} of {path_of(entries, variable)}")
     return "/".join(reversed(names))
 

@@ -10,7 +10,6 @@ import array
 import re
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import describe
@@ -30,7 +29,7 @@ def encode(key: Any) -> str:
     >>> encode("kernel"), encode(0), encode("0"), encode(("a", 1)), encode("a/b")
     ('kernel', '0', '%30', '(a,1)', 'a%2Fb')
     """
-    return _encode(key, _SPECIAL)
+    return str(key) if type(key) is int else _encode(key, _SPECIAL)
 
 
 def _encode(key: Any, special: re.Pattern[str]) -> str:
@@ -86,7 +85,7 @@ def edges(value: Any, path: str) -> dict[str, Any]:
     except ValueError as error:
         raise ValueError(f"{path or 'Checkpoint'}: {error}") from None
     for name, child in named.items():
-        if not isinstance(child, (Variable, Trackable, list, tuple, dict)):
+        if type(child) is not Variable and not isinstance(child, (Variable, Trackable, list, tuple, dict)):
             raise ValueError(
                 f"{join(path, name)}: expected a Variable, a Trackable or a container, got {describe(child)}."
             )
@@ -114,8 +113,9 @@ def _refuse_nameless(owner: Trackable, path: str) -> None:
             )
         if (id(value), bool(problem)) not in seen:
             seen[id(value), bool(problem)] = value
-            items = value.items() if isinstance(value, Mapping) else enumerate(value)
-            waiting.extend((item, join(place, str(key)), problem) for key, item in items if _may_hold(item))
+            for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
+                if (problem or type(item) is not Variable) and _may_hold(item):
+                    waiting.append((item, join(place, str(key)), problem))
 
 
 def _may_hold(value: Any) -> bool:
@@ -129,14 +129,19 @@ def _may_hold(value: Any) -> bool:
     )
 
 
-@dataclass
+_NONE: dict[Any, Any] = {}  # never filled
+
+
 class Node:
     """A live object that is saved. `children` and `bound` lead to other nodes by number."""
 
-    value: Any
-    path: str
-    children: dict[str, int] = field(default_factory=dict)
-    bound: dict[int, dict[str, int]] = field(default_factory=dict)
+    __slots__ = ("bound", "children", "path", "value")
+
+    def __init__(self, value: Any, path: str):
+        self.value = value
+        self.path = path
+        self.children: dict[str, int] = _NONE
+        self.bound: dict[int, dict[str, int]] = _NONE
 
 
 def with_more(found: dict[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
@@ -170,28 +175,32 @@ def walk(root: Any, more: Mapping[str, Any] | None = None) -> list[Node]:
     numbers = {id(root): 0}  # the nodes keep the objects, so an id stays theirs
 
     def number_of(value: Any, path: str) -> int:
-        if id(value) not in numbers:
-            numbers[id(value)] = len(nodes)
+        number = numbers.get(id(value))
+        if number is None:
+            number = numbers[id(value)] = len(nodes)
             nodes.append(Node(value, path))
-        return numbers[id(value)]
+        return number
 
     for node in nodes:
         if not isinstance(node.value, Variable):
             found = edges(node.value, node.path)
             if more and node.value is root:
                 found = with_more(found, more)
-            node.children = {name: number_of(child, join(node.path, name)) for name, child in found.items()}
+            start = f"{node.path}/" if node.path else ""
+            node.children = {name: number_of(child, start + name) for name, child in found.items()}
     named = dict(numbers)
     for node in list(nodes):
         if isinstance(node.value, Trackable):
             slots = {
                 _number_of_bound(node, of, named): _slots(node, items) for of, items in node.value.bound_children()
             }
-            for number in sorted(slots):
-                node.bound[number] = {
+            node.bound = {
+                number: {
                     name: number_of(slot, slot_path(node.path, name, nodes[number].path))
                     for name, slot in sorted(slots[number].items())
                 }
+                for number in sorted(slots)
+            }
     return nodes
 
 
@@ -237,6 +246,6 @@ def trackables(root: Any) -> Iterator[Trackable]:
         if isinstance(value, Trackable):
             yield value
         for child in inside(value).values():
-            if id(child) not in seen:
+            if type(child) is not Variable and id(child) not in seen:
                 seen[id(child)] = child
                 queue.append(child)

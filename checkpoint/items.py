@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,50 +12,61 @@ import numpy as np
 from .. import dtypes
 from ..adapters import hdf5_layout
 from ..errors import describe
-from ..tensor import Tensor
 from ..variable import Variable
 from . import format as layout
-from .format import ObjectEntry, bound_slots
+from .format import ObjectEntry, Objects, TensorType, bound_slots
 from .graph import Node, join, slot_path
 
 
-@dataclass
+@dataclass(slots=True)
 class Item:
-    """An object on its way into a file; `values` gives the array of one that has a dtype."""
+    """An object on its way into a file; one whose entry has a tensor has values."""
 
     path: str
     entry: ObjectEntry
-    dtype: np.dtype[Any] | None = None
-    shape: tuple[int, ...] = ()
-    values: Callable[[], np.ndarray[Any, Any]] | None = None
+    values: np.ndarray[Any, Any] | None = None
 
 
 def snapshot(nodes: list[Node]) -> list[Item]:
     """The objects as they are now, whatever happens to them afterwards.
 
-    A Tensor never changes, so holding those of the Variables copies nothing.
+    A Tensor never changes, so holding the arrays of the Variables copies nothing.
 
     Raises:
       ValueError: for a state or a Variable that a file cannot hold.
     """
-    tensors = [node.value._value if isinstance(node.value, Variable) else None for node in nodes]
-    return [_live(node, tensor) for node, tensor in zip(nodes, tensors, strict=True)]
+    alike: dict[Any, ObjectEntry] = {}
+    items = []
+    for node in nodes:
+        value = node.value
+        if not isinstance(value, Variable):
+            items.append(Item(node.path, ObjectEntry(type(value).__name__, node.children, node.bound)))
+            continue
+        array = value._value._array
+        key = array.dtype, array.shape
+        entry = alike.get(key)
+        if entry is None:
+            if array.ndim > layout.MAX_RANK:
+                raise ValueError(f"{node.path}: expected at most {layout.MAX_RANK} axes, got {describe(value)}.")
+            entry = alike[key] = ObjectEntry(tensor=TensorType(*key, array.nbytes))
+        items.append(Item(node.path, entry, array))
+    # States last: what they call may change Variables.
+    for node, item in zip(nodes, items, strict=True):
+        if item.values is None:
+            item.entry.state = _state(node)
+    return items
 
 
-def _live(node: Node, tensor: Tensor | None) -> Item:
+def _state(node: Node) -> dict[str, Any] | None:
     value = node.value
-    if tensor is not None:
-        if value.ndim > layout.MAX_RANK:
-            raise ValueError(f"{node.path}: expected at most {layout.MAX_RANK} axes, got {describe(value)}.")
-        return Item(node.path, ObjectEntry(), tensor.dtype, tensor.shape, lambda: tensor._array)
     state = value.get_state() if hasattr(value, "get_state") else None
     problem = None if state is None else layout.state_problem(state)
     if problem:
         raise ValueError(f"{node.path or 'Checkpoint'}: {type(value).__name__}.get_state(): {problem}.")
-    return Item(node.path, ObjectEntry(type(value).__name__, node.children, node.bound, copy.deepcopy(state)))
+    return copy.deepcopy(state)
 
 
-def below(entries: list[ObjectEntry], start: int, path: str, first: int = 0) -> dict[int, Item]:
+def below(entries: Objects, start: int, path: str, first: int = 0) -> dict[int, Item]:
     """The objects of a file from one on, by their numbers there, in the order that `graph.walk` gives them.
 
     Args:
@@ -88,7 +99,7 @@ def below(entries: list[ObjectEntry], start: int, path: str, first: int = 0) -> 
 
 def _stored(entry: ObjectEntry, path: str, numbers: Mapping[int, int]) -> Item:
     if entry.tensor is not None:
-        return Item(path, ObjectEntry(), entry.tensor.dtype, entry.tensor.shape)
+        return Item(path, entry)
     children = {name: numbers[target] for name, target in sorted(entry.children.items())}
     bound = {
         numbers[of]: {name: numbers[target] for name, target in sorted(slots.items())}
@@ -103,9 +114,17 @@ def tree(items: list[Item]) -> list[hdf5_layout.Entry]:
     Raises:
       ValueError: naming an object with more children or longer names than HDF5 has room for.
     """
+    alike: dict[int, hdf5_layout.Entry] = {}
+    entries = []
     for item in items:
-        _check_room(item)
-    entries = [_viewed(item) for item in items]
+        tensor = item.entry.tensor
+        if tensor is None:
+            _check_room(item)
+            entries.append(hdf5_layout.Entry({"class": item.entry.kind}, dict(item.entry.children)))
+            continue
+        if id(tensor) not in alike:
+            alike[id(tensor)] = _viewed(tensor)
+        entries.append(alike[id(tensor)])
     for number, item in enumerate(items):
         for variable, slots in item.entry.bound.items():
             place = number
@@ -125,16 +144,16 @@ def _check_room(item: Item) -> None:
             f"{item.path or 'Checkpoint'}: expected at most {hdf5_layout.MAX_LINKS} children of one object, got "
             f"{len(children)}. Keep them in several."
         )
-    longest = max((len(name.encode()) for name in children), default=0)
+    longest = max(map(len, children), default=0)
+    if longest * 4 > hdf5_layout.MAX_NAME:  # of UTF-8, at most so many
+        longest = max(len(name.encode()) for name in children)
     if longest > hdf5_layout.MAX_NAME:
         raise ValueError(
             f"{item.path or 'Checkpoint'}: expected names of at most {hdf5_layout.MAX_NAME} bytes, got {longest}."
         )
 
 
-def _viewed(item: Item) -> hdf5_layout.Entry:
-    if item.dtype is None:
-        return hdf5_layout.Entry({"class": item.entry.kind}, dict(item.entry.children))
-    if item.dtype == dtypes.dtype("bfloat16"):  # which HDF5 does not know
-        return hdf5_layout.Entry({"dtype": "bfloat16"}, dtype=np.dtype(np.uint16), shape=item.shape)
-    return hdf5_layout.Entry(dtype=item.dtype, shape=item.shape)
+def _viewed(tensor: TensorType) -> hdf5_layout.Entry:
+    if tensor.dtype == dtypes.dtype("bfloat16"):  # which HDF5 does not know
+        return hdf5_layout.Entry({"dtype": "bfloat16"}, dtype=np.dtype(np.uint16), shape=tensor.shape)
+    return hdf5_layout.Entry(dtype=tensor.dtype, shape=tensor.shape)

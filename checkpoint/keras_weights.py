@@ -23,7 +23,7 @@ from . import format as layout
 from .atomic import replacing
 from .blocks import Job, run
 from .checkpoint import restore_into
-from .format import ObjectEntry, TensorEntry
+from .format import ObjectEntry, TensorType
 from .graph import encode, weights
 from .matching import Rules
 from .plain import PlainFile
@@ -73,8 +73,8 @@ def save_keras_weights(
         variables.append(variable)
     skeleton = hdf5_layout.lay_out(entries, 0)
     with replacing(path, sync) as file:
-        for offset, piece in skeleton.pieces():
-            file.write_at(offset, piece)
+        file.reserve(0, skeleton.size)
+        file.write_at(0, skeleton.metadata(skeleton.size))
         jobs = [
             Job(offset, layout.raw(variable._value._array), [])
             for variable, offset in zip(variables, skeleton.offsets, strict=True)
@@ -220,7 +220,7 @@ class _WeightsFile(PlainFile):
 
     def _fill(self, found: list[dict[str, Any]], named: dict[str, Variable], optimizer: bool) -> None:
         """Turns groups into objects, without those that hold no values, and the optimizer if it is not wanted."""
-        self.objects = [ObjectEntry("object", {})]
+        self.add(ObjectEntry("object", {}))
         owners, order = {0: 0}, [0]
         for owner in order:
             for name, target in sorted(found[owner]["links"].items()):
@@ -235,16 +235,14 @@ class _WeightsFile(PlainFile):
                 place = _join(path, name)
                 if target not in kept or (place == _OPTIMIZER and not optimizer):
                     continue
-                number = len(self.objects)
                 key = name if name.isascii() and name.isdigit() else encode(name)
-                self.objects[mine].children[key] = number
-                entry = ObjectEntry("object", {}, via=(mine, key, None))
+                entry = ObjectEntry("object", {})
+                number = self.objects[mine].children[key] = self.add(entry, found[target].get("offset", 0))
                 if "dtype" in found[target]:
                     entry.tensor = self._tensor(found[target], place, number, named.get(place))
-                self.objects.append(entry)
                 queue.append((target, number, place))
 
-    def _tensor(self, item: dict[str, Any], place: str, number: int, mine: Variable | None) -> TensorEntry:
+    def _tensor(self, item: dict[str, Any], place: str, number: int, mine: Variable | None) -> TensorType:
         try:
             dtype = dtype_of(item)
         except ValueError as error:
@@ -252,7 +250,7 @@ class _WeightsFile(PlainFile):
         self.stored[number] = dtype
         counts = place.startswith(f"{_OPTIMIZER}/") and dtype.kind in "iu"  # of steps, which Keras keeps in int32
         given = mine.dtype if counts and mine is not None and mine.dtype.kind in "iu" else dtype
-        return TensorEntry(given, tuple(item["shape"]), item["offset"], item["length"], [])
+        return TensorType(given, tuple(item["shape"]), item["length"])
 
 
 def _with_values(found: list[dict[str, Any]], owners: dict[int, int]) -> set[int]:

@@ -16,8 +16,8 @@ from typing import Any
 from ..errors import describe
 from ..trackable import Trackable
 from ..variable import Variable
-from .format import ObjectEntry, bound_slots, path_of
-from .graph import edges, encode, inside, join, slot_path, weights, with_more
+from .format import Objects, bound_slots, path_of
+from .graph import edges, encode, inside, slot_path, weights, with_more
 
 
 @dataclass
@@ -95,7 +95,7 @@ class Matcher:
 
     def __init__(
         self,
-        entries: list[ObjectEntry],
+        entries: Objects,
         matched: dict[int, Any],
         numbers: dict[int, int],
         paths: dict[int, str],
@@ -183,12 +183,14 @@ class Matcher:
 
     def _pair(self, number: int, value: Any, path: str, owner: Any, top: str, known: bool) -> None:
         entry = self.entries[number]
-        if isinstance(value, Variable) != (entry.tensor is not None):
+        variable = isinstance(value, Variable)
+        if variable is (entry.tensor is None):
             theirs = str(entry.tensor or f"a {entry.kind}")
-            mine = describe(value) if isinstance(value, Variable) else f"a {type(value).__name__}"
+            mine = describe(value) if variable else f"a {type(value).__name__}"
             self.plan.changed.append(f"{path}: the file has {theirs}, you have {mine}")
-        elif isinstance(value, (Variable, Trackable)):
-            if self._identify(number, value, path):
+        elif variable or isinstance(value, Trackable):
+            new = number not in self.plan.pairs and number not in self.matched and self._number(value) is None
+            if new or self._identify(number, value, path):
                 self._add(number, value, path)
         elif (number, id(value)) not in self.containers:
             self.containers[number, id(value)] = value
@@ -210,16 +212,16 @@ class Matcher:
         return False
 
     def _add(self, number: int, value: Any, path: str) -> None:
-        entry = self.entries[number]
         self.plan.pairs[number] = value
         self.plan.paths[number] = path
         self.numbers[id(value)] = number
-        if isinstance(value, Trackable):
+        tensor = self.entries[number].tensor
+        if tensor is None:
             self._add_state(number, value, path)
             self.queue.append(_Visit(number, value, path, None, "", False))
-        elif entry.tensor is not None and (value.shape, value.dtype) != (entry.tensor.shape, entry.tensor.dtype):
-            hint = "" if value.dtype == entry.tensor.dtype else "; a restore converts no dtypes"
-            self.plan.changed.append(f"{path}: the file has {entry.tensor}, you have {describe(value)}{hint}")
+        elif (value.shape, value.dtype) != (tensor.shape, tensor.dtype):
+            hint = "" if value.dtype == tensor.dtype else "; a restore converts no dtypes"
+            self.plan.changed.append(f"{path}: the file has {tensor}, you have {describe(value)}{hint}")
 
     def _add_state(self, number: int, value: Trackable, path: str) -> None:
         if self.rules.weights_of is not None:
@@ -250,15 +252,18 @@ class Matcher:
 
     def _compare(self, visit: _Visit) -> None:
         theirs, mine = self._sides(visit)
-        for name in sorted(theirs.keys() | mine.keys()):
-            path = join(visit.path, name)
-            owner, top = visit.owner, visit.top
-            if isinstance(visit.value, Trackable):
-                owner, top = (visit.number, visit.value), name
-            grows = owner is not None and (name not in theirs or name not in mine) and owner[1].may_grow(top)
+        owner, top, start = visit.owner, visit.top, f"{visit.path}/" if visit.path else ""
+        whole = isinstance(visit.value, Trackable)
+        if whole:
+            owner = visit.number, visit.value
+        for name in mine if theirs.keys() == mine.keys() else sorted(theirs.keys() | mine.keys()):
+            path = start + name
+            top = name if whole else top
             if name in theirs and name in mine:
                 self._pair(theirs[name], mine[name], path, owner, top, visit.known)
-            elif name in mine:
+                continue
+            grows = owner is not None and owner[1].may_grow(top)
+            if name in mine:
                 if grows or not visit.known:
                     self.plan.extra.append((path, mine[name]))
             elif owner is not None and (grows or not self.rules.strict):
@@ -304,7 +309,7 @@ class _Trail:
     variable: int | None = None
 
 
-def values_below(entries: list[ObjectEntry], wait: Wait, live: Callable[[int], Any]) -> Iterator[tuple[int, _Trail]]:
+def values_below(entries: Objects, wait: Wait, live: Callable[[int], Any]) -> Iterator[tuple[int, _Trail]]:
     """Each object below a place that has a value in the file and no live object yet, and how it is reached."""
     seen = {wait.target}
     queue = deque([(wait.target, _Trail(None, wait.path))])
@@ -322,7 +327,7 @@ def values_below(entries: list[ObjectEntry], wait: Wait, live: Callable[[int], A
                 queue.append((target, _Trail(trail, name, variable)))
 
 
-def show(entries: list[ObjectEntry], trail: _Trail | None) -> str:
+def show(entries: Objects, trail: _Trail | None) -> str:
     """A trail as a path."""
     names = []
     while trail is not None:

@@ -7,7 +7,7 @@ from itertools import accumulate
 from typing import Any
 
 from ..errors import describe
-from .format import ObjectEntry
+from .format import ObjectEntry, Objects
 from .graph import join
 from .matching import Rules
 from .source import Source
@@ -43,7 +43,7 @@ def make_rules(
 
 
 def _stand_in(
-    entries: list[ObjectEntry], start: int, at: str, path: str, numbers: dict[str, int], moved: set[tuple[int, str]]
+    entries: Objects, start: int, at: str, path: str, numbers: dict[str, int], moved: set[tuple[int, str]]
 ) -> None:
     """Gives objects that only lie on the way to a path, which the file does not have, an empty entry each."""
     if not path.startswith(f"{at}/" if at else ""):
@@ -57,5 +57,6 @@ def _stand_in(
             child = entries[number].children.get(name)
         if child is None:
             child = numbers[place] = len(entries)
-            entries.append(ObjectEntry("object", via=(number, name, None)))
+            entries.ways[child] = (number, name, None)
+            entries.append(ObjectEntry("object"))
         number = child

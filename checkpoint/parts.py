@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
-
-import numpy as np
 
 from ..errors import RestoreError, describe
 from ..trackable import holds_trackable
@@ -100,9 +97,8 @@ def extract(path: str | os.PathLike[str], at: str, target: str | os.PathLike[str
             raise RestoreError(
                 f"{path}: expected {at!r} to stand alone, got {error}. Extract an object that holds both."
             ) from None
-        arrays = file.read_all(each for each, item in items.items() if item.dtype is not None)
-        for each, array in arrays.items():
-            items[each].values = partial(np.asarray, array)
+        for each, array in file.read_all(n for n, item in items.items() if item.entry.tensor is not None).items():
+            items[each].values = array
     root = Item("", ObjectEntry("Checkpoint", {name: 1}))
     write(target, [root, *items.values()], sync)
     return target

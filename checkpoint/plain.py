@@ -9,6 +9,7 @@ import numpy as np
 
 from . import format as layout
 from .blocks import Job, run
+from .format import ObjectEntry, Objects
 from .reading import RawFile
 from .source import Source
 
@@ -18,8 +19,14 @@ class PlainFile(RawFile, Source):
 
     def __init__(self, path: str):
         super().__init__(path)
-        self.objects = []
+        self.objects, self.offsets = Objects(), []
         self.stored: dict[int, np.dtype[Any]] = {}
+
+    def add(self, entry: ObjectEntry, offset: int = 0) -> int:
+        """Adds an object and where its values begin; its number."""
+        self.objects.append(entry)
+        self.offsets.append(offset)
+        return len(self.objects) - 1
 
     def read_all(self, numbers: Iterable[int]) -> dict[int, np.ndarray[Any, Any]]:
         """The values as arrays of one's own."""
@@ -28,7 +35,7 @@ class PlainFile(RawFile, Source):
             tensor = self.objects[number].tensor
             assert tensor is not None
             arrays[number] = array = np.empty(tensor.shape, self.stored[number])
-            jobs.append(Job(tensor.offset, array.reshape(-1).view(np.uint8), []))
+            jobs.append(Job(self.offsets[number], array.reshape(-1).view(np.uint8), []))
 
         def get(offset: int, block: memoryview) -> int:
             self.read_into(offset, block)

@@ -19,13 +19,12 @@ import numpy as np
 
 from ..errors import CorruptCheckpointError, RestoreError
 from . import format as layout
-from .blocks import Job, run
-from .format import TensorEntry, path_of
-from .index import IndexReader, UnknownFeature
+from .blocks import Job, checksum_for, run
+from .format import TensorType, path_of
+from .index import UnknownFeature, read_index
 from .source import Source
 
 _SMALL = 2**16  # bytes of values that are read together with their neighbors
-_MANY = 64  # such values make that worth while
 _PIECE = 16 * layout.BLOCK  # values that `verify_values` holds at a time
 
 
@@ -107,7 +106,7 @@ class CheckpointFile(RawFile, Source):
     def tree_is_as_written(self) -> bool:
         """Whether the HDF5 part holds what was written, values apart; a tool that opens it for writing changes that."""
         found = 0
-        for start, end in layout.outside(self.objects, self.index_offset):
+        for start, end in self._values.outside:
             while start < end:
                 piece = bytearray(min(end - start, layout.BLOCK))
                 self.read_into(start, memoryview(piece))
@@ -115,64 +114,69 @@ class CheckpointFile(RawFile, Source):
                 start += len(piece)
         return found == self.tree
 
+    def checksums(self, number: int) -> list[int]:
+        """The checksums of a Variable's values."""
+        first = self._values.first[number]
+        return self._values.checksums[first : first + self._tensor(number).blocks]
+
     def read_values(self, number: int) -> np.ndarray[Any, Any]:
         """The values of a Variable as an array of one's own."""
         return self.read_all([number])[number]
 
     def read_all(self, numbers: Iterable[int]) -> dict[int, np.ndarray[Any, Any]]:
         """The values of Variables as arrays of one's own, by their numbers."""
-        numbers = list(numbers)
-        arrays = self._read_small(numbers)
-        jobs = {}
+        small: list[int] = []
+        jobs, arrays = {}, {}
         for number in numbers:
-            if number not in arrays:
-                tensor = self._tensor(number)
+            tensor = self._tensor(number)
+            if 0 < tensor.length <= _SMALL:
+                small.append(number)
+            else:
                 arrays[number] = array = np.empty(tensor.shape, tensor.dtype)
-                jobs[number] = Job(tensor.offset, array.reshape(-1).view(np.uint8), [])
-        run(list(jobs.values()), self._read_block)
+                jobs[number] = Job(self.offsets[number], array.reshape(-1).view(np.uint8), [])
+        self._read_small(small, arrays)
+        self._read(list(jobs.values()), sum(len(job.values) for job in jobs.values()))
         for number, job in jobs.items():
             self._check(number, job)
             arrays[number] = layout.native(arrays[number])
         return arrays
 
-    def _tensor(self, number: int) -> TensorEntry:
+    def _tensor(self, number: int) -> TensorType:
         tensor = self.objects[number].tensor
         assert tensor is not None
         return tensor
 
-    def _read_small(self, numbers: list[int]) -> dict[int, np.ndarray[Any, Any]]:
-        """The small ones of many values, those that lie side by side with one read."""
-        small = {number for number in numbers if 0 < self._tensor(number).length <= _SMALL}
-        arrays: dict[int, np.ndarray[Any, Any]] = {}
-        if len(small) < _MANY:
-            return arrays
-        for together in self._neighbors(small):
-            start, last = self._tensor(together[0]).offset, self._tensor(together[-1])
-            buffer = np.empty(last.offset + last.length - start, np.uint8)
-            self.read_into(start, buffer.data)
+    def _read_small(self, numbers: list[int], arrays: dict[int, np.ndarray[Any, Any]]) -> None:
+        """Many small values, those that lie side by side with one read."""
+        objects, offsets = self.objects, self.offsets
+        first, checksums = self._values.first, self._values.checksums
+        for together in self._neighbors(numbers):
+            start, last = offsets[together[0]], together[-1]
+            buffer = np.empty(offsets[last] + self._tensor(last).length - start, np.uint8)
+            view = buffer.data
+            self.read_into(start, view)
             for number in together:
-                tensor = self._tensor(number)
-                values = buffer[tensor.offset - start : tensor.offset - start + tensor.length]
-                checksum = layout.checksum(values.data)
-                if checksum != tensor.checksums[0] or tensor.dtype.kind == "b":
-                    self._check(number, Job(tensor.offset, values, [checksum]))
-                arrays[number] = layout.native(values.view(tensor.dtype).reshape(tensor.shape).copy())
-        return arrays
+                tensor: Any = objects[number].tensor
+                place, dtype = offsets[number] - start, tensor.dtype
+                checksum = layout.checksum(view[place : place + tensor.length])
+                if checksum != checksums[first[number]] or dtype.kind == "b":
+                    values = buffer[place : place + tensor.length]
+                    self._check(number, Job(offsets[number], values, [checksum]))
+                arrays[number] = layout.native(np.ndarray(tensor.shape, dtype, buffer, place).copy())
 
-    def _neighbors(self, wanted: set[int]) -> Iterator[list[int]]:
+    def _neighbors(self, numbers: list[int]) -> Iterator[list[int]]:
         """Values in the order of the file, together those that have no others between them, up to a block."""
-        tensors = [
-            (e.tensor.offset, e.tensor.length, n) for n, e in enumerate(self.objects) if e.tensor and e.tensor.length
-        ]
         together: list[int] = []
-        start = 0
-        for offset, length, number in sorted(tensors):
-            if together and (number not in wanted or offset + length > start + layout.BLOCK):
+        start = end = 0
+        for offset, number in sorted((self.offsets[number], number) for number in numbers):
+            length = self._tensor(number).length
+            if together and (offset >= end + layout.ALIGNED or offset + length > start + layout.BLOCK):
                 yield together
                 together = []
-            if number in wanted:
-                start = start if together else offset
-                together.append(number)
+            if not together:
+                start = offset
+            together.append(number)
+            end = offset + length
         if together:
             yield together
 
@@ -185,20 +189,26 @@ class CheckpointFile(RawFile, Source):
             for start in range(0, tensor.length, _PIECE)
         ]
         buffer = np.empty(max((size for *_, size in pieces), default=0), np.uint8)
+        total = sum(size for *_, size in pieces)
         for number, start, size in pieces:
-            tensor = self._tensor(number)
-            job = Job(tensor.offset + start, buffer[:size], [])
-            run([job], self._read_block)
+            job = Job(self.offsets[number] + start, buffer[:size], [])
+            self._read([job], total)
             self._check(number, job, start // layout.BLOCK)
             told(size)
 
-    def _read_block(self, offset: int, buffer: memoryview) -> int:
-        self.read_into(offset, buffer)
-        return layout.checksum(buffer)
+    def _read(self, jobs: list[Job], total: int) -> None:
+        """Reads blocks, each checked while it is in the cache; `total` are the bytes that are going to be read."""
+        checksum = checksum_for(total)
+
+        def get(offset: int, block: memoryview) -> int:
+            self.read_into(offset, block)
+            return checksum(block)
+
+        run(jobs, get)
 
     def _check(self, number: int, job: Job, first: int = 0) -> None:
         tensor = self._tensor(number)
-        expected = tensor.checksums[first : first + len(job.results)]
+        expected = self.checksums(number)[first : first + len(job.results)]
         if job.results != expected:
             block = next(i for i, found in enumerate(job.results) if found != expected[i])
             offset = job.offset + block * layout.BLOCK
@@ -208,26 +218,29 @@ class CheckpointFile(RawFile, Source):
             self.corrupt("values", offset, detail)
         if tensor.dtype.kind == "b" and job.values.max(initial=0) > 1:
             self.corrupt(
-                "values", tensor.offset, f"{path_of(self.objects, number)!r} holds truth values other than 0 and 1"
+                "values",
+                self.offsets[number],
+                f"{path_of(self.objects, number)!r} holds truth values other than 0 and 1",
             )
 
     def _read_objects(self) -> None:
-        offset, index = self._read_index()
+        version, offset, encoded = self._read_index()
         self.index_offset = offset
         try:
-            content = _parse(index.decode("ascii"))
+            content = json.loads(encoded.decode("ascii"), object_pairs_hook=without_duplicates)
         except (ValueError, RecursionError) as error:
             self.corrupt("index", offset, f"expected JSON, got {type(error).__name__}: {error}")
         try:
-            reader = IndexReader(content, offset)
-            self.objects, self.about, self.tree = reader.objects(), reader.about(), reader.tree()
+            index = read_index(content, version, offset)
         except UnknownFeature as error:
             raise RestoreError(f"{self.path}: {error}") from None
         except ValueError as error:
             self.corrupt("index", offset, str(error))
+        self.objects, self._values, self.about, self.tree = index.objects, index.values, index.about, index.tree
+        self.offsets = index.values.offsets
 
-    def _read_index(self) -> tuple[int, bytearray]:
-        """Offset and bytes of the index, after the header and the digest have been checked."""
+    def _read_index(self) -> tuple[int, int, bytearray]:
+        """Version, offset and bytes of the index, after the header and the digest have been checked."""
         header = bytearray(min(layout.USER_BLOCK, self.size))
         self.read_into(0, memoryview(header))
         if not header.startswith(layout.MAGIC):
@@ -239,9 +252,10 @@ class CheckpointFile(RawFile, Source):
         if zlib.crc32(header[: -layout.CHECKSUM.size]) != checksum:
             self.corrupt("header", 0, "it has another CRC-32 than it says")
         _, version, offset, length, digest = layout.HEADER.unpack_from(header)
-        if version != layout.VERSION:
+        if not 1 <= version <= layout.VERSION:
             raise RestoreError(
-                f"{self.path}: expected format version {layout.VERSION}, got {version}. Update eagerly to read it."
+                f"{self.path}: expected a format version up to {layout.VERSION}, got {version}. Update eagerly to read "
+                "this file."
             )
         if offset < layout.USER_BLOCK or offset + length > self.size:
             self.corrupt("file", self.size, f"expected {offset + length} bytes, got {self.size}")
@@ -251,16 +265,7 @@ class CheckpointFile(RawFile, Source):
             self.corrupt("index", offset, "it has another SHA-256 than the header says")
         if self._sealed and offset + length < self.size:
             self.edited(offset + length, f"expected {offset + length} bytes, got {self.size}")
-        return offset, index
-
-
-def _parse(text: str) -> Any:
-    """JSON in which no object has a name twice."""
-    content = json.loads(text)
-    # What a writer of ours made comes out the same again, so nothing got lost: quicker than to look at each object.
-    if json.dumps(content, separators=(",", ":")) == text:
-        return content
-    return json.loads(text, object_pairs_hook=without_duplicates)
+        return version, offset, index
 
 
 def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import CorruptCheckpointError, RestoreError
 from . import format as layout
-from .format import TensorEntry
+from .format import ObjectEntry, TensorType
 from .items import Item, below
 from .reading import CheckpointFile
 from .tree import align, dtype_of, survey
@@ -57,30 +57,29 @@ def reseal(path: str | os.PathLike[str], *, sync: bool = True) -> list[str]:
         edited = []
         for place, (number, item) in enumerate(numbered.items()):
             tensor = file.objects[number].tensor
-            if tensor is not None and _take(file, item, found[pairs[place]], tensor):
+            if tensor is not None and _take(file, number, item, found[pairs[place]]):
                 edited.append(item.path)
     write(path, items, sync, file.about)
     return edited
 
 
-def _take(file: CheckpointFile, item: Item, found: dict[str, Any], saved: TensorEntry) -> bool:
+def _take(file: CheckpointFile, number: int, item: Item, found: dict[str, Any]) -> bool:
     """Gives an item what was found; whether that is not what was saved."""
     try:
-        item.dtype, item.shape = dtype_of(found), tuple(found["shape"])
+        dtype, shape = dtype_of(found), tuple(found["shape"])
     except ValueError as error:
         raise RestoreError(f"{file.path}: {item.path}: {error}.") from None
-    if len(item.shape) > layout.MAX_RANK:
-        raise RestoreError(f"{file.path}: {item.path}: expected at most {layout.MAX_RANK} axes, got {item.shape}.")
+    if len(shape) > layout.MAX_RANK:
+        raise RestoreError(f"{file.path}: {item.path}: expected at most {layout.MAX_RANK} axes, got {shape}.")
     values = np.empty(found["length"], np.uint8)
     file.read_into(found["offset"], values.data)
-    if item.dtype.kind == "b" and values.max(initial=0) > 1:
+    if dtype.kind == "b" and values.max(initial=0) > 1:
         raise CorruptCheckpointError(
             f"{file.path}: {item.path}: expected truth values, got numbers other than 0 and 1.",
             "values",
             found["offset"],
         )
-    array = values.view(item.dtype).reshape(item.shape)
-    item.values = lambda: array
-    same = (item.dtype, item.shape) == (saved.dtype, saved.shape)
+    tensor, saved = TensorType(dtype, shape, len(values)), item.entry.tensor
+    item.entry, item.values = ObjectEntry(tensor=tensor), values.view(dtype).reshape(shape)
     blocks = [values[start : start + layout.BLOCK] for start in range(0, len(values), layout.BLOCK)]
-    return not same or [layout.checksum(block.data) for block in blocks] != saved.checksums
+    return tensor != saved or [layout.checksum(block.data) for block in blocks] != file.checksums(number)

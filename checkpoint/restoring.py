@@ -20,7 +20,7 @@ from ..tensor import wrap
 from ..trackable import Trackable
 from ..variable import Variable
 from .differences import report
-from .format import ObjectEntry
+from .format import Objects
 from .matching import Matcher, Plan, Rules, Wait, show, values_below
 from .source import Source
 
@@ -28,7 +28,7 @@ from .source import Source
 class Restoration:
     """One restore: the file's objects, what they were matched with, and the values that wait."""
 
-    def __init__(self, path: str, entries: list[ObjectEntry], rules: Rules | None = None):
+    def __init__(self, path: str, entries: Objects, rules: Rules | None = None):
         self.path = path
         self.entries = entries
         self.rules = rules or Rules()

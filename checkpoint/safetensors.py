@@ -23,7 +23,7 @@ from . import format as layout
 from .atomic import replacing
 from .blocks import Job, run
 from .checkpoint import restore_into
-from .format import ObjectEntry, TensorEntry
+from .format import ObjectEntry, TensorType
 from .graph import Node, encode, walk, weights
 from .moves import make_rules
 from .plain import PlainFile
@@ -91,8 +91,9 @@ def save_safetensors(
     encoded = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     encoded += b" " * (-len(encoded) % 8)
     with replacing(path, sync) as file:
-        file.write_at(0, _LENGTH.pack(len(encoded)) + encoded)
         first = _LENGTH.size + len(encoded)
+        file.reserve(0, first + end)
+        file.write_at(0, _LENGTH.pack(len(encoded)) + encoded)
         jobs = [Job(first + header[name]["data_offsets"][0], layout.raw(array), []) for name, array in ordered]
 
         def put(offset: int, block: memoryview) -> int:
@@ -224,20 +225,19 @@ class SafetensorsFile(PlainFile):
 
     def _fill(self, content: dict[str, Any], start: int) -> None:
         """Turns names with dots into objects that contain each other."""
-        self.objects = [ObjectEntry("object", {})]
+        self.add(ObjectEntry("object", {}))
         ranges = []
         for name, item in content.items():
-            tensor, stored = self._tensor(name, item, start)
-            ranges.append((tensor.offset, tensor.length, name))
+            tensor, stored, offset = self._tensor(name, item, start)
+            ranges.append((offset, tensor.length, name))
             number = 0
             *folders, last = [_segment(part) for part in name.split(".")]
             for folder in folders:
                 number = self._child(number, folder, name)
             if last in self.objects[number].children:
                 raise ValueError(f"{name!r:.80}: expected a tensor or a part of names, got both")
-            self.objects[number].children[last] = len(self.objects)
-            self.stored[len(self.objects)] = stored
-            self.objects.append(ObjectEntry(tensor=tensor, via=(number, last, None)))
+            self.objects[number].children[last] = added = self.add(ObjectEntry(tensor=tensor), offset)
+            self.stored[added] = stored
         end = start
         for offset, length, name in sorted(ranges):
             if offset != end:
@@ -251,13 +251,12 @@ class SafetensorsFile(PlainFile):
     def _child(self, number: int, folder: str, name: str) -> int:
         children = self.objects[number].children
         if folder not in children:
-            children[folder] = len(self.objects)
-            self.objects.append(ObjectEntry("object", {}, via=(number, folder, None)))
+            children[folder] = self.add(ObjectEntry("object", {}))
         elif self.objects[children[folder]].tensor is not None:
             raise ValueError(f"{name!r:.80}: expected a tensor or a part of names, got both")
         return children[folder]
 
-    def _tensor(self, name: str, item: Any, start: int) -> tuple[TensorEntry, np.dtype[Any]]:
+    def _tensor(self, name: str, item: Any, start: int) -> tuple[TensorType, np.dtype[Any], int]:
         if not isinstance(item, dict) or set(item) != {"dtype", "shape", "data_offsets"}:
             raise ValueError(f"{name!r:.80}: expected dtype, shape and data_offsets, got {item!r:.80}")
         code, shape, offsets = item["dtype"], item["shape"], item["data_offsets"]
@@ -276,7 +275,7 @@ class SafetensorsFile(PlainFile):
         if length != offsets[1] - offsets[0]:
             raise ValueError(f"{name!r:.80}: expected {length} bytes for its shape, got {offsets[1] - offsets[0]}")
         given = self._wanted if self._wanted is not None and dtypes.is_float(dtype) else dtype
-        return TensorEntry(given, tuple(shape), start + offsets[0], length, []), dtype
+        return TensorType(given, tuple(shape), length), dtype, start + offsets[0]
 
 
 def _segment(part: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import RestoreError, suggest
-from .format import ObjectEntry, path_of
+from .format import Objects, path_of
 
 
 @contextlib.contextmanager
@@ -29,7 +29,8 @@ class Source:
     """A file's objects, the root first, and their values."""
 
     path: str
-    objects: list[ObjectEntry]
+    objects: Objects
+    offsets: list[int]  # of the values of each object, 0 for a node
 
     def find(self, path: str, what: str) -> int:
         """The number of the object at a path.

@@ -133,7 +133,10 @@ def pending_paths(root: Any) -> list[str]:
     >>> pending_paths(Trackable())
     []
     """
-    for owner in list(trackables(root)):
+    waiting = [owner for owner in trackables(root) if owner.__dict__.get("_pending") is not None]
+    if not waiting:
+        return []
+    for owner in waiting:
         owner.resolve_pending()
     found = set()
     for owner in trackables(root):

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
+
+import numpy as np
 
 from ..adapters import hdf5_layout
 from . import format as layout
 from .atomic import AtomicFile, replacing
-from .blocks import Job, run
-from .format import TensorEntry
+from .blocks import Job, checksum_for, run
 from .items import Item, tree
+
+_SMALL = 2**16  # bytes of values that are written together with their neighbors
+_PADS = [bytes(-length % layout.ALIGNED) for length in range(layout.ALIGNED)]
 
 
 def write(path: str, items: list[Item], sync: bool = True, about: dict[str, Any] | None = None) -> None:
@@ -26,33 +31,48 @@ def write(path: str, items: list[Item], sync: bool = True, about: dict[str, Any]
     """
     skeleton = hdf5_layout.lay_out(tree(items), layout.USER_BLOCK)
     with replacing(path, sync) as file:
-        for offset, piece in skeleton.pieces():
-            file.write_at(offset, piece)
-        jobs = []
-        for item, offset in zip(items, skeleton.offsets, strict=False):  # the tree has groups of its own
-            if item.dtype is not None and item.values is not None:
-                values = layout.raw(item.values())
-                item.entry.tensor = TensorEntry(item.dtype, item.shape, offset, len(values), [])
-                jobs.append(Job(offset, values, item.entry.tensor.checksums))
-        run(jobs, _Writer(file))
-        entries = [item.entry for item in items]
-        skeleton.extend(skeleton.size + len(layout.encode_index(entries, 0, about)))
-        checksum = 0
-        for start, end in layout.outside(entries, skeleton.size):
-            checksum = layout.checksum(skeleton.read(start, end), checksum)
-        index = layout.encode_index(entries, checksum, about)
-        file.write_at(*skeleton.end())
+        file.reserve(0, skeleton.size)
+        checksums = _write_values(file, [item.values for item in items if item.values is not None], skeleton.start)
+        index = layout.encode_index([item.entry for item in items], skeleton.start, checksums, about)
+        file.reserve(skeleton.size, len(index))
+        metadata = skeleton.metadata(skeleton.size + len(index))
+        index = layout.set_tree(index, layout.checksum(metadata))
+        file.write_at(layout.USER_BLOCK, metadata)
         file.write_at(skeleton.size, index)
         file.write_at(0, layout.encode_header(skeleton.size, index))
 
 
-class _Writer:
-    """Writes a block and gives its checksum, while the block is in the cache."""
+def _write_values(file: AtomicFile, arrays: list[np.ndarray[Any, Any]], offset: int) -> list[int]:
+    """Writes values one after the other; the checksums of their blocks."""
+    found: list[list[int]] = []
+    jobs: list[Job] = []
+    pieces: list[Any] = []
+    start = offset
+    for array in arrays:
+        length = array.nbytes
+        if 0 < length <= _SMALL:
+            values: Any = layout.buffer(array)
+            found.append([layout.checksum(values)])
+            pieces += values, _PADS[length % layout.ALIGNED]
+        else:
+            if pieces:
+                file.write_at(start, b"".join(pieces))
+            jobs.append(Job(offset, layout.raw(array), []))
+            found.append(jobs[-1].results)
+            pieces, start = [], offset + length + -length % layout.ALIGNED
+        offset += length + -length % layout.ALIGNED
+        if offset - start >= layout.BLOCK and pieces:
+            file.write_at(start, b"".join(pieces))
+            pieces, start = [], offset
+    if pieces:
+        file.write_at(start, b"".join(pieces))
+    checksum = checksum_for(sum(len(job.values) for job in jobs))
 
-    def __init__(self, file: AtomicFile):
-        self.file = file
+    def put(offset: int, block: memoryview) -> int:
+        """Writes a block, with its checksum while it is in the cache."""
+        result = checksum(block)
+        file.write_at(offset, block)
+        return result
 
-    def __call__(self, offset: int, block: memoryview) -> int:
-        checksum = layout.checksum(block)
-        self.file.write_at(offset, block)
-        return checksum
+    run(jobs, put)
+    return list(chain.from_iterable(found))

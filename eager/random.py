@@ -13,7 +13,7 @@ import operator
 import secrets
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -40,31 +40,66 @@ __all__ = [
     "randint",
     "set_seed",
     "shuffle",
+    "streams",
     "truncated_normal",
     "uniform",
 ]
 
 
-class _Streams:
-    """The process's root seed and the number of generators made on each stream."""
+class Streams(Trackable):
+    """The process's root seed, the number of generators made on each stream, and the generator of draws without a seed.
+
+    There is one, `eagerly.random.streams`. Checkpoint(model=model, random=eagerly.random.streams) saves it: after a
+    restore, draws without a seed and generators made from then on are those that would have followed. Generators that
+    objects hold are saved with these.
+    """
+
+    _untracked: ClassVar[frozenset[str]] = Trackable._untracked | {"default"}  # its state is among this one's
 
     def __init__(self) -> None:
         self.lock = threading.RLock()  # of all generators too, which can then be copied
-        self.reset(secrets.randbits(63))
+        self.seed = secrets.randbits(63)
+        self.ordinals: dict[str, int] = {}
+        self.default: SeedGenerator | None = None
+
+    def get_state(self) -> dict[str, Any]:
+        with self.lock:
+            user = None if self.default is None else [int(word) for word in self.default.state.numpy()]
+            return {"seed": self.seed, "ordinals": dict(self.ordinals), "user": user}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        seed, ordinals, user = state["seed"], dict(state["ordinals"]), state["user"]
+        words = None if user is None else np.array(user, np.uint64).reshape(2)
+        if not (_is_integer(seed) and all(map(_is_integer, ordinals.values()))):
+            raise ValueError(f"random.streams: expected an integer seed and numbers of generators, got {state!r:.200}.")
+        with self.lock:
+            self.seed, self.ordinals = seed, ordinals
+            if words is None:
+                self.default = None
+            else:
+                self.default = self.default or SeedGenerator(0)  # compiled functions may hold the one that there is
+                self.default.state.assign(words)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Streams:
+        return self
+
+    def __reduce__(self) -> str:
+        return "streams"
 
     def reset(self, seed: int) -> None:
+        """Begins anew under a seed."""
         with self.lock:
-            self.seed = seed
-            self.ordinals: dict[str, int] = {}
-            self.default: SeedGenerator | None = None
+            self.seed, self.ordinals, self.default = seed, {}, None
 
     def key(self, stream: str) -> int:
+        """The key of a stream's next generator."""
         with self.lock:
             ordinal = self.ordinals.get(stream, 0)
             self.ordinals[stream] = ordinal + 1
             return derive_key(self.seed, stream, ordinal)
 
     def user(self) -> SeedGenerator:
+        """The generator of draws without a seed."""
         with self.lock:
             if self.default is None:
                 self.default = SeedGenerator()
@@ -102,7 +137,7 @@ class SeedGenerator(Trackable, Configurable):
         if seed is not None and not _is_integer(seed):
             raise ValueError(f"SeedGenerator: expected an integer seed or None, got {describe(seed)}.")
         self.name = name or "seed_generator"
-        key = _streams.key(stream) if seed is None else derive_key(int(seed), "seed")
+        key = streams.key(stream) if seed is None else derive_key(int(seed), "seed")
         self.state = Variable(np.array([key, 0], np.uint64), trainable=False, name="seed_generator_state")
 
     def next(self, ordered: bool = True) -> Tensor:
@@ -111,14 +146,14 @@ class SeedGenerator(Trackable, Configurable):
         Args:
           ordered: accepted for Keras's sake, whose unordered states come at less cost; ours always count the draws.
         """
-        with _streams.lock:
+        with streams.lock:
             state = self.state.read()
             self.state.assign(elementwise.add(state, _STEP))
             return state
 
 
 _STEP = np.array([0, 1], np.uint64)
-_streams = _Streams()
+streams = Streams()
 
 
 def set_seed(seed: int) -> None:
@@ -129,7 +164,7 @@ def set_seed(seed: int) -> None:
     """
     if not _is_integer(seed):
         raise ValueError(f"set_seed: expected an integer, got {describe(seed)}.")
-    _streams.reset(int(seed))
+    streams.reset(int(seed))
 
 
 def _state(seed: Any, sizes: Sequence[Any], *parameters: Any) -> Any:
@@ -138,7 +173,7 @@ def _state(seed: Any, sizes: Sequence[Any], *parameters: Any) -> Any:
     A symbol stands for them if a size is not known, or a parameter is a symbol.
     """
     if seed is None:
-        seed = _streams.user()
+        seed = streams.user()
     if isinstance(seed, SeedGenerator):
         state: Any = seed.next()
     elif _is_integer(seed):

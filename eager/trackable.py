@@ -129,7 +129,7 @@ def holds_trackable(value: Any, opened: tuple[Any, ...] = ()) -> bool:
 def container_items(container: Any) -> dict[Any, Any]:
     """The children of a list, tuple or dictionary, by index or key."""
     items = container.items() if isinstance(container, dict) else enumerate(container)
-    return {key: value for key, value in items if holds_trackable(value)}
+    return {key: value for key, value in items if type(value) is Variable or holds_trackable(value)}
 
 
 def direct_children(owner: Trackable) -> list[Any]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import failures, launch
+from . import failures, launch, processors
 
 VECTORS = {16: "AVX-512", 8: "AVX2", 0: "no vectors that kernels are made for"}
 # The first block under key 0 (Salmon et al. 2011, the known answers of their library).
@@ -41,11 +41,10 @@ def facts() -> list[Fact]:
 
 
 def _threads() -> Fact:
-    pool = _module("pool")
-    quota = pool.quota()
+    quota = processors.quota()
     limit = "no quota" if quota is None else f"a quota of {quota:g}"
-    number = pool.cpus()
-    return Fact("threads", f"{number}: {pool.affinity()} of {os.cpu_count()} CPUs by affinity, {limit}")
+    number = processors.cpus()
+    return Fact("threads", f"{number}: {processors.affinity()} of {os.cpu_count()} CPUs by affinity, {limit}")
 
 
 def _kernels() -> Fact:

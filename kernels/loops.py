@@ -27,8 +27,8 @@ REDUCTIONS = frozenset(("sum", "max", "min", "any", "all", "argmax", "argmin"))
 _HEAVY = frozenset(
     ("exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh", "erf", "erfc", "sigmoid", "power", "divide")
 )
-# Threads share a loop that takes more than some 10 µs, in operations on an element; a heavy one counts as several.
-# Where cores are far from each other, handing a task over and the data back costs some µs.
+# Threads share a loop of more than some 10 µs, in operations on elements; a heavy one counts as several. Where cores
+# are far from each other, handing a task over and the data back costs some µs.
 _WORTH_SHARING, _HEAVY_AS = 1 << 20, 8
 
 

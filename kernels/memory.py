@@ -12,7 +12,7 @@ import functools
 import os
 
 LARGEST = 64 << 20
-KEPT = 256 << 20
+KEPT = 512 << 20
 # glibc's malloc.h.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _OF_THE_USER = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TOP_PAD_", "GLIBC_TUNABLES")

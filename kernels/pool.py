@@ -16,10 +16,8 @@ from __future__ import annotations
 import atexit
 import ctypes
 import functools
-import math
 import os
 import threading
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +25,7 @@ import numpy as np
 from . import emitter
 from .cache import emitted
 from .emitter import I32, I64, POINTER, VOID, Emitter
+from .processors import cpus
 
 # The pool's shared memory, in words of 8 bytes. What different threads write lies on lines of its own.
 RUN, WORKERS, LOCK, REMAINING, DONE, TASK, ARGUMENT, SLEEPERS, STOP, MUTEX, WAKE, WORDS = (
@@ -37,32 +36,6 @@ SPINS = 3000
 # A worker sleeps after so many offers, some milliseconds. Asleep, it would be woken on the caller's own CPU if the rest
 # are busy, and stay there; while it can run, the system moves it to where there is room.
 OFFERS = 10000
-CGROUP = Path("/sys/fs/cgroup")
-
-
-def cpus(cgroup: Path | None = None) -> int:
-    """The CPUs that this process may keep busy: its affinity, or a container's quota if that is less."""
-    available = affinity()
-    return max(1, min(available, math.ceil(quota(cgroup) or available)))
-
-
-def affinity() -> int:
-    """The CPUs that this process may run on."""
-    allowed = getattr(os, "sched_getaffinity", None)
-    return len(allowed(0)) if allowed else os.cpu_count() or 1
-
-
-def quota(cgroup: Path | None = None) -> float | None:
-    """The CPUs' worth of time that a cgroup allows, versions 2 and 1; None without a limit."""
-    cgroup = cgroup or CGROUP
-    try:
-        if (cgroup / "cpu.max").exists():
-            time, period = (cgroup / "cpu.max").read_text().split()[:2]
-        else:
-            time, period = ((cgroup / "cpu" / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
-        return int(time) / int(period) if int(time) > 0 else None
-    except (OSError, ValueError, ArithmeticError):  # no cgroup, or "max"
-        return None
 
 
 class Word:

@@ -8,7 +8,9 @@ other values; it never ends in another exception, nor takes much time or memory.
 import argparse
 import copy
 import json
+import math
 import random
+import struct
 import sys
 import tempfile
 import time
@@ -16,6 +18,7 @@ import tracemalloc
 from collections import Counter as Tally
 from pathlib import Path
 
+from eagerly import dtypes
 from eagerly.checkpoint import (
     Checkpoint,
     load_keras_weights,
@@ -57,6 +60,30 @@ def header(offset, index, version=layout.VERSION):
     block = bytearray(layout.encode_header(offset, index))
     block[8:12] = version.to_bytes(4, "little")
     return bytes(block[:-4]) + layout.CHECKSUM.pack(layout.checksum(block[:-4]))
+
+
+def as_version_1(content):
+    """A file as version 1 had it: each object tells of its values, the tree's checksum is of all between them too."""
+    (offset,) = struct.unpack_from("<Q", content, 12)
+    index = json.loads(content[offset:])
+    checksums, place, values = iter(index.pop("crc32")), index.pop("start"), []
+    types = index.pop("types")
+    for number, item in enumerate(index["objects"]):
+        if isinstance(item, int):
+            length = math.prod(types[item]["shape"]) * dtypes.dtype(types[item]["dtype"]).itemsize
+            blocks = [next(checksums) for _ in range(-(-length // layout.BLOCK))]
+            index["objects"][number] = types[item] | {"offset": place, "length": length, "crc32": blocks}
+            values.append((place, length))
+            place += length + -length % 8
+    end = offset + len(json.dumps(index, separators=(",", ":")))
+    body = bytearray(content[layout.USER_BLOCK : offset])
+    body[40:48] = struct.pack("<Q", end)
+    outside = bytearray(body)
+    for place, length in reversed(values):
+        del outside[place - layout.USER_BLOCK : place - layout.USER_BLOCK + length]
+    index["tree"] = f"{layout.checksum(outside):08x}"
+    encoded = json.dumps(index, separators=(",", ":")).encode()
+    return header(offset, encoded, 1) + bytes(body) + encoded
 
 
 def overwrite(content, rng):
@@ -123,7 +150,7 @@ def forged(content, rng):
     for _ in range(rng.randint(1, 3)):
         _change(index, rng)
     encoded = json.dumps(index).encode()
-    return header(offset, encoded) + content[layout.USER_BLOCK : offset] + encoded
+    return header(offset, encoded, content[8]) + content[layout.USER_BLOCK : offset] + encoded
 
 
 def _change(index, rng):
@@ -203,13 +230,14 @@ def main(arguments=None):
     path = folder / "fuzzed.h5"
     made().write(path)
     content, right, target = path.read_bytes(), state(made()), made(0.0, 0)
+    versions = [as_version_1(content), content]
     before, tally, slowest = state(target), Tally(), 0.0
     tracemalloc.start()
     end = time.monotonic() + options.seconds
     try:
         while time.monotonic() < end:
             start = time.monotonic()
-            way = rng.random()
+            way, content = rng.random(), rng.choice(versions)
             if way < 0.02:  # of Keras's files the tree is read in a process of its own, which takes its time
                 kind = "weights.h5" if way < 0.0005 else "safetensors"
                 found = f"{kind}: {check_foreign(folder, rng, kind)}"

@@ -9,7 +9,7 @@ import pytest
 
 from eagerly import __version__, kernels
 from eagerly.__main__ import main
-from eagerly.kernels import diagnosis, emitter, pool
+from eagerly.kernels import diagnosis, emitter, processors
 
 WITHOUT_LLVM = """
 import sys
@@ -53,9 +53,9 @@ def test_all_is_well_in_a_process_of_its_own(tmp_path):
 def test_threads_are_explained(doctor, monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(6)))
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
-    monkeypatch.setattr(pool, "quota", lambda *place: 2.5)
+    monkeypatch.setattr(processors, "quota", lambda *place: 2.5)
     assert doctor()[1]["threads"] == "  threads  3: 6 of 8 CPUs by affinity, a quota of 2.5"
-    monkeypatch.setattr(pool, "quota", lambda *place: None)
+    monkeypatch.setattr(processors, "quota", lambda *place: None)
     assert doctor()[1]["threads"] == "  threads  6: 6 of 8 CPUs by affinity, no quota"
 
 

@@ -38,7 +38,7 @@ DRAWS = {
     "categorical": lambda **options: random.categorical(np.zeros((5, 40)), 3, **options),
     "permutation": lambda **options: random.permutation(20, **options),
 }
-NO_DRAWS = {"SeedGenerator", "set_seed", "derive_key"}
+NO_DRAWS = {"SeedGenerator", "Streams", "set_seed", "derive_key"}
 
 
 def refused(message):
@@ -432,14 +432,14 @@ def test_threads_share_one_user_stream(monkeypatch):
     class Slow(SeedGenerator):
         __init__ = meeting(SeedGenerator.__init__)
 
-    streams = random._Streams()
+    streams = random.Streams()
     monkeypatch.setattr(random, "SeedGenerator", Slow)
     in_threads(lambda: made.append(streams.user()), 2)
     assert len(made) == 2 and made[0] is made[1]
 
 
 def test_without_a_seed_the_root_is_entropy():
-    first, second = random._Streams(), random._Streams()
+    first, second = random.Streams(), random.Streams()
     assert first.seed != second.seed
 
 

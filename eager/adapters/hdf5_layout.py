@@ -8,6 +8,7 @@ writing both is the caller's. No times are in it.
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,7 +29,7 @@ _CONSTANT = 1  # a flag: what never changes
 # A message of no known type, whose flag 0x10 makes libhdf5 set flag 0x20 when it opens the root group for writing: what
 # a tool has touched can be told from what is damaged.
 _SEAL, _MARKED = 0xE1, 0x10
-_ALIGNED = 8  # bytes that values begin at multiples of
+ALIGNED = 8  # bytes that values take multiples of
 
 # Types of messages, IV.A.2.
 _DATASPACE, _LINK_INFO, _DATATYPE, _FILL_VALUE, _LINK, _LAYOUT, _GROUP_INFO, _ATTRIBUTE = 1, 2, 3, 5, 6, 8, 10, 12
@@ -78,35 +79,27 @@ class Entry:
 
 
 class Layout:
-    """A file without its values: its metadata, where each entry's values start, and its size."""
+    """A file without its values: where these start, each and all of them, and the size of the file."""
 
-    def __init__(self, metadata: bytearray, offsets: list[int], size: int, user_block: int):
+    def __init__(self, metadata: bytes, offsets: list[int], size: int, user_block: int):
         self.offsets = offsets
+        self.start = user_block + len(metadata)
         self.size = size
         self._metadata = metadata
-        self._start = user_block
 
-    def pieces(self) -> list[tuple[int, bytearray]]:
-        """The metadata by offset."""
-        return [(self._start, self._metadata)]
+    def metadata(self, size: int) -> bytes:
+        """What stands between the user block and the values, of a file that is so long.
 
-    def read(self, start: int, end: int) -> bytes:
-        """The bytes of a range, zeros where the values go."""
-        return bytes(self._metadata[start - self._start : end - self._start]).ljust(end - start, b"\0")
-
-    def end(self) -> tuple[int, bytes]:
-        """Offset and bytes of what `extend` changes."""
-        return self._start + _END, bytes(self._metadata[_END : _END + 8])
-
-    def extend(self, size: int) -> None:
-        """Makes HDF5 take the file for longer, so that a tool that edits it does not cut off what follows."""
-        self._metadata[_END : _END + 8] = size.to_bytes(8, "little")
+        HDF5 takes all of it for its own, so that a tool that edits it does not cut off what follows the values.
+        """
+        return self._metadata[:_END] + size.to_bytes(8, "little") + self._metadata[_END + 8 :]
 
 
 def lay_out(entries: Sequence[Entry], user_block: int) -> Layout:
     """The skeleton of an HDF5 file whose root group is the first entry, after a user block of the given size.
 
-    An entry that several links lead to is one HDF5 object with hard links. A dataset without elements has offset 0.
+    An entry that several links lead to is one HDF5 object with hard links. Values lie in the order of the entries; a
+    dataset without elements has offset 0.
 
     Raises:
       ValueError: for a group of more than MAX_LINKS entries, or a longer name than MAX_NAME.
@@ -116,25 +109,30 @@ def lay_out(entries: Sequence[Entry], user_block: int) -> Layout:
         for target in entry.links.values():
             links[target] += 1
     heaps, texts = _heaps([text for entry in entries for text in entry.attributes.values()], 96)
-    # Headers hold addresses and their lengths do not depend on them, so they are made first and filled in after.
-    headers = [_header(entry, count, texts, not n) for n, (entry, count) in enumerate(zip(entries, links, strict=True))]
-    places = list(accumulate((len(data) for data, _ in headers), initial=96 + len(heaps)))
-    place, offsets = places[-1] + user_block, []
-    for entry, address, (data, holes) in zip(entries, places, headers, strict=False):
-        length = 0 if entry.dtype is None else prod(entry.shape) * entry.dtype.itemsize
-        if length:
-            place += -place % _ALIGNED
-            data[holes[0] : holes[0] + 16] = struct.pack("<QQ", place - user_block, length)
-        elif entry.dtype is None:
-            for hole, target in zip(holes, entry.links.values(), strict=True):
-                data[hole : hole + 8] = places[target].to_bytes(8, "little")
-        offsets.append(place if length else 0)
-        place += length
-        assert address % 8 == 0
-    metadata = bytearray(_superblock(user_block, places[0], place) + heaps)
-    for data, _ in headers:
-        metadata += data
-    return Layout(metadata, offsets, place, user_block)
+    # The lengths of headers do not depend on the addresses in them, so all are measured before any is written.
+    headers: list[_Header] = []
+    alike: dict[tuple[Any, ...], _Header] = {}
+    for number, (entry, count) in enumerate(zip(entries, links, strict=True)):
+        if entry.attributes or entry.dtype is None:
+            headers.append(_header(entry, count, [texts.pop() for _ in entry.attributes], not number))
+            continue
+        key = entry.dtype, entry.shape, count
+        if key not in alike:
+            alike[key] = _header(entry, count, [], not number)
+        headers.append(alike[key])
+    places = list(accumulate((header.size for header in headers), initial=96 + len(heaps)))
+    place, offsets = places[-1], []
+    pieces = [heaps]
+    for header in headers:
+        if header.length is None:
+            offsets.append(0)
+            pieces += header.group(places)
+        else:
+            offsets.append(place + user_block if header.length else 0)
+            pieces.append(header.dataset(place))
+            place += header.length + -header.length % ALIGNED
+    size = place + user_block
+    return Layout(_superblock(user_block, places[0], size) + b"".join(pieces), offsets, size, user_block)
 
 
 def _superblock(user_block: int, root: int, end: int) -> bytes:
@@ -162,44 +160,86 @@ def _heaps(texts: list[str], start: int) -> tuple[bytes, list[bytes]]:
     return b"".join(heaps), references[::-1]  # to be taken from the end
 
 
-def _header(entry: Entry, links: int, texts: list[bytes], root: bool) -> tuple[bytearray, list[int]]:
-    """An object header, and where in it addresses are missing: of the values, or of what each link leads to."""
-    parts, holes = [bytes(_HEADER.size)], []
-    size = _HEADER.size
+@dataclass(slots=True)
+class _Header:
+    """An object header whose addresses are missing: of the values, or of what each link leads to."""
 
-    def add(kind: int, data: bytes, flags: int = 0) -> int:
-        """Adds a message; where its data begin."""
-        nonlocal size
-        data += bytes(-len(data) % 8)
-        parts.append(_MESSAGE.pack(kind, len(data), flags) + data)
-        size += _MESSAGE.size + len(data)
-        return size - len(data)
+    start: bytes
+    end: bytes
+    size: int
+    length: int | None  # of the values; None for a group
+    links: Mapping[str, int]
 
-    if root:
-        add(_SEAL, b"eagerly\0", _MARKED)
+    def dataset(self, place: int) -> bytes:
+        """The header of values that begin at an address."""
+        return self.start + _PLACE.pack(place if self.length else _NOWHERE, self.length) + self.end
+
+    def group(self, places: list[int]) -> list[bytes]:
+        """The header in pieces, given the addresses of all objects."""
+        pieces = [self.start]
+        for name, target in self.links.items():
+            raw = name.encode()
+            head, tail = _link_around(len(raw))
+            pieces += head, raw, places[target].to_bytes(8, "little"), tail
+        pieces.append(self.end)
+        return pieces
+
+
+_PLACE = struct.Struct("<QQ")
+
+
+@functools.cache
+def _link_around(length: int) -> tuple[bytes, bytes]:
+    """What stands before the name in a link's message, and after the address that follows it; IV.A.2.g."""
+    wide = length > 255  # 0x10: with the character set, which is UTF-8
+    start = struct.pack("<BBBH" if wide else "<BBBB", 1, 0x10 | wide, 1, length)
+    size = len(start) + length + 8
+    return _MESSAGE.pack(_LINK, size + -size % 8, 0) + start, bytes(-size % 8)
+
+
+def _link_size(name: str) -> int:
+    length = len(name) if name.isascii() else len(name.encode())
+    if length > MAX_NAME:
+        raise ValueError(f"expected names of at most {MAX_NAME} bytes, got one of {length}")
+    size = (5 if length > 255 else 4) + length + 8
+    return _MESSAGE.size + size + -size % 8
+
+
+def _message(kind: int, data: bytes, flags: int = 0) -> bytes:
+    data += bytes(-len(data) % 8)
+    return _MESSAGE.pack(kind, len(data), flags) + data
+
+
+def _header(entry: Entry, links: int, texts: list[bytes], root: bool) -> _Header:
+    """The header of an object that so many links lead to; `texts` say where its attributes are."""
+    start = [_message(_SEAL, b"eagerly\0", _MARKED)] if root else []
+    end, count, size, length = [], len(start), 0, None
     if entry.dtype is None:
         if len(entry.links) > MAX_LINKS:
             raise ValueError(f"expected at most {MAX_LINKS} children of one object, got {len(entry.links)}")
-        add(_LINK_INFO, struct.pack("<BBQQ", 0, 0, _NOWHERE, _NOWHERE))
-        add(_GROUP_INFO, b"\0\0")
-        for name in entry.links:
-            raw = name.encode()
-            if len(raw) > MAX_NAME:
-                raise ValueError(f"expected names of at most {MAX_NAME} bytes, got one of {len(raw)}")
-            wide = len(raw) > 255  # 0x10: with the character set, which is UTF-8
-            start = struct.pack("<BBBH" if wide else "<BBBB", 1, 0x10 | wide, 1, len(raw)) + raw
-            holes.append(add(_LINK, start + bytes(8)) + len(start))
+        start.append(_message(_LINK_INFO, struct.pack("<BBQQ", 0, 0, _NOWHERE, _NOWHERE)))
+        start.append(_message(_GROUP_INFO, b"\0\0"))
+        count += 2 + len(entry.links)
+        size = sum(map(_link_size, entry.links))
     else:
+        length = prod(entry.shape) * entry.dtype.itemsize
         sizes = struct.pack(f"<{len(entry.shape)}Q", *entry.shape)
-        add(_DATASPACE, struct.pack("<BBB5x", 1, len(entry.shape), bool(sizes)) + sizes * 2)  # sizes and their limits
-        add(_DATATYPE, _DATATYPES[entry.dtype.name], _CONSTANT)
-        add(_FILL_VALUE, b"\2\1\1\0", _CONSTANT)  # space at once, never filled
-        empty = 0 in entry.shape
-        holes.append(add(_LAYOUT, b"\3\1" + struct.pack("<QQ", _NOWHERE, 0), 0 if empty else _CONSTANT) + 2)
-    for name in entry.attributes:
+        # Sizes and their limits.
+        start.append(_message(_DATASPACE, struct.pack("<BBB5x", 1, len(entry.shape), bool(sizes)) + sizes * 2))
+        start.append(_message(_DATATYPE, _DATATYPES[entry.dtype.name], _CONSTANT))
+        start.append(_message(_FILL_VALUE, b"\2\1\1\0", _CONSTANT))  # space at once, never filled
+        place = _message(_LAYOUT, b"\3\1" + bytes(_PLACE.size), _CONSTANT if length else 0)
+        cut = _MESSAGE.size + 2
+        start.append(place[:cut])
+        end.append(place[cut + _PLACE.size :])
+        count += 4
+        size = _PLACE.size
+    for name, text in zip(entry.attributes, texts, strict=True):
         raw = name.encode() + b"\0"
-        start = struct.pack("<BxHHH", 1, len(raw), len(_TEXT), 8) + raw + bytes(-len(raw) % 8)
-        add(_ATTRIBUTE, start + _TEXT + bytes(-len(_TEXT) % 8) + b"\1" + bytes(7) + texts.pop())
-    header = bytearray(b"".join(parts))
-    header[: _HEADER.size] = _HEADER.pack(1, len(parts) - 1, links, size - _HEADER.size)
-    return header, holes
+        head = struct.pack("<BxHHH", 1, len(raw), len(_TEXT), 8) + raw + bytes(-len(raw) % 8)
+        end.append(_message(_ATTRIBUTE, head + _TEXT + bytes(-len(_TEXT) % 8) + b"\1" + bytes(7) + text))
+        count += 1
+    size += sum(map(len, (*start, *end)))
+    head = _HEADER.pack(1, count, links, size)
+    assert size % 8 == 0
+    return _Header(head + b"".join(start), b"".join(end), len(head) + size, length, entry.links)

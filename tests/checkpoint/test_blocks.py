@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -38,7 +39,7 @@ def test_a_crowd_of_small_values_comes_back(tmp_path):
 def test_damage_in_a_crowd_is_found_and_named(number, tmp_path):
     path = Checkpoint(v=crowd()).write(tmp_path / "c.h5")
     with CheckpointFile(path) as file:
-        offset = file.objects[file.find(f"v/{number}", "it")].tensor.offset
+        offset = file.offsets[file.find(f"v/{number}", "it")]
     content = bytearray(Path(path).read_bytes())
     content[offset] ^= 2
     Path(path).write_bytes(content)
@@ -61,18 +62,18 @@ def test_a_crowd_reads_nothing_that_belongs_to_others(tmp_path, monkeypatch):
     assert same(restored, crowd()) and 2 < len(read) < 10
     with CheckpointFile(path) as file:
         others = [
-            entry.tensor
+            (file.offsets[number], file.offsets[number] + entry.tensor.length)
             for number, entry in enumerate(file.objects)
             if entry.tensor and entry.tensor.length and not reading.path_of(file.objects, number).startswith("c/")
         ]
     for start, end in read[2:]:
-        assert all(end <= tensor.offset or tensor.offset + tensor.length <= start for tensor in others)
+        assert all(end <= other_start or other_end <= start for other_start, other_end in others)
 
 
 def test_without_calls_that_read_and_write_at_a_place(tmp_path, monkeypatch):
     for name in ("pwrite", "preadv"):
         monkeypatch.delattr(os, name)
-    monkeypatch.setattr(blocks, "_processors", lambda: 3)
+    monkeypatch.setattr(blocks, "cpus", lambda: 3)
     saved = [*crowd(), Variable(np.arange(3_000_000, dtype=np.float32))]
     restored = [*crowd(value=0.0), Variable(np.zeros(3_000_000, np.float32))]
     Checkpoint(v=restored).restore(Checkpoint(v=saved).write(tmp_path / "c.h5"))
@@ -80,7 +81,7 @@ def test_without_calls_that_read_and_write_at_a_place(tmp_path, monkeypatch):
 
 
 def test_an_error_on_a_thread_is_the_error_of_the_save(tmp_path, monkeypatch):
-    monkeypatch.setattr(blocks, "_processors", lambda: 3)
+    monkeypatch.setattr(blocks, "cpus", lambda: 3)
     original, left = os.pwrite, [4]
 
     def full(descriptor, data, offset):
@@ -107,3 +108,21 @@ def test_short_reads_and_writes_go_on(tmp_path, monkeypatch):
     saved, restored = crowd(), crowd(value=0.0)
     Checkpoint(v=restored).restore(Checkpoint(v=saved).write(tmp_path / "c.h5"))
     assert same(saved, restored)
+
+
+def test_a_crowd_that_fills_several_blocks(tmp_path):
+    """Values of odd lengths, so that blocks end between them; large ones among them, at both ends too."""
+    rng = np.random.default_rng(0)
+    sizes = [100_001, *rng.integers(1, 4000, 1500).tolist(), 70_000, *[3999] * 400, 100_003]
+    saved = [Variable(rng.integers(0, 255, size).astype(np.uint8)) for size in sizes]
+    restored = [Variable(np.zeros(size, np.uint8)) for size in sizes]
+    path = Checkpoint(v=saved).write(tmp_path / "c.h5")
+    Checkpoint(v=restored).restore(path).assert_consumed()
+    assert same(saved, restored)
+    with h5py.File(path, "r") as file:
+        assert all(np.array_equal(file[f"v/{i}"][()], saved[i]) for i in (0, 1, 700, 1500, 1501, 1502, 1902))
+    some = (1902, 3, 6, 0, 5, 1501)
+    with CheckpointFile(path) as file:
+        numbers = [file.find(f"v/{i}", "it") for i in some]
+        arrays = file.read_all(numbers)
+    assert all(np.array_equal(arrays[number], saved[i]) for number, i in zip(numbers, some, strict=True))

@@ -11,7 +11,7 @@ import zlib
 import numpy as np
 import pytest
 
-from damages import check_forged, forged, header, made, main, mutated, outcome, state
+from damages import as_version_1, check_forged, forged, header, made, main, mutated, outcome, state
 from eagerly.checkpoint import Checkpoint
 from eagerly.checkpoint import format as layout
 from eagerly.checkpoint.reading import CheckpointFile
@@ -20,10 +20,12 @@ from eagerly.variable import Variable
 from trackables import Lazy, filled
 
 
-@pytest.fixture
-def good(tmp_path):
+@pytest.fixture(params=[1, layout.VERSION], ids=lambda version: f"v{version}")
+def good(request, tmp_path):
     path = tmp_path / "c.h5"
     made().write(path)
+    if request.param == 1:
+        path.write_bytes(as_version_1(path.read_bytes()))
     return path
 
 
@@ -32,9 +34,9 @@ def test_every_flipped_byte_is_refused_or_does_not_matter(good):
     with CheckpointFile(str(good)) as file:
         values = {
             i
-            for entry in file.objects
+            for entry, offset in zip(file.objects, file.offsets, strict=True)
             if entry.tensor
-            for i in range(entry.tensor.offset, entry.tensor.offset + entry.tensor.length)
+            for i in range(offset, offset + entry.tensor.length)
         }
     index_at = struct.unpack_from("<Q", content, 12)[0]
     right, target = state(made()), made(0.0, 0)
@@ -102,7 +104,7 @@ def test_another_kind_of_file_is_refused(content, tmp_path):
         Checkpoint(v=filled(1)).restore(tmp_path / "c")
 
 
-def forge(path, index, payload=b"", version=layout.VERSION):
+def forge(path, index, payload=b"", version=1):
     """A file with right checksums, around whatever index."""
     index = index if isinstance(index, bytes) else json.dumps(index).encode()
     path.write_bytes(header(layout.USER_BLOCK + len(payload), index, version) + payload + index)
@@ -123,6 +125,23 @@ def root(**changes):
 
 def index(*objects, **changes):
     return {"requires": [], "objects": list(objects)} | changes
+
+
+def as_version_2(content):
+    """The same index in version 2; what cannot be said there is left out."""
+    if not isinstance(content, dict) or "objects" not in content:
+        return content
+    types, objects, checksums = [], [], []
+    for item in content["objects"]:
+        if not isinstance(item, dict) or "dtype" not in item:
+            objects.append(item)
+            continue
+        kind = {key: item[key] for key in ("dtype", "shape") if key in item}
+        if kind not in types:
+            types.append(kind)
+        objects.append(types.index(kind))
+        checksums += item["crc32"]
+    return content | {"start": 512 if types else 520, "types": types, "objects": objects, "crc32": checksums}
 
 
 def test_long_paths_cost_nothing_until_they_are_shown(tmp_path):
@@ -147,6 +166,14 @@ def test_a_forged_file_with_right_fields_is_a_checkpoint(tmp_path):
     assert variable.numpy().tolist() == [1, 2]
     unknown = index(root(comment=1), tensor(comment=2), comment=3)  # optional additions of later versions
     Checkpoint(v=variable).restore(forge(tmp_path / "c", unknown, PAYLOAD))
+
+
+def test_a_forged_file_of_version_2_with_right_fields_is_a_checkpoint(tmp_path):
+    variable = filled(2, value=0)
+    content = as_version_2(index(root(comment=1), tensor(), comment=3))
+    content["types"] += [{"dtype": "int8", "shape": [2**61], "comment": 2}]  # of which there are none
+    Checkpoint(v=variable).restore(forge(tmp_path / "c", content, PAYLOAD, 2))
+    assert variable.numpy().tolist() == [1, 2]
 
 
 DEEP = b"[" * 200_000 + b"]" * 200_000
@@ -264,10 +291,70 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_index_is_refused(name, tmp_path):
-    content, message = HOSTILE[name]
-    path = forge(tmp_path / "c", content, PAYLOAD)
+# What version 2 says otherwise, None where it cannot be said.
+OTHERWISE = {
+    "object is a number": "object 1: expected a type below 0, got 3",
+    **dict.fromkeys(
+        ("no offset", "in the header", "in the index", "number out of range", "shared range", "overlap", "huge length")
+    ),
+    "unknown dtype": "type 0: expected a known dtype, got 'object'",
+    "no shape": "type 0, shape: expected list, got NoneType",
+    "negative size": "type 0, shape: expected an integer from 0 on, got -2",
+    "size is true": "type 0, shape: expected an integer from 0 on, got True",
+    "many axes": "type 0: expected at most 32 axes, got 33",
+    "more than the length": "expected values from byte 512 or later to byte 520, got 16 bytes from 512 on",
+    "huge shape": "type 0: expected a shape that an array can have",
+    "huge and empty": "type 0: expected a shape that an array can have",
+    "no checksum": "expected 1 CRC-32 values, got 0",
+    "two checksums": "expected 1 CRC-32 values, got 2",
+    "checksum is text": "crc32: expected integers of 32 bits, got '1'",
+}
+FLOATS = [{"dtype": "float32", "shape": [2]}]
+RIGHT = as_version_2(index(root(), tensor()))
+NOTHING = RIGHT | {"start": 520, "crc32": []}
+HOSTILE_2 = {
+    **{
+        name: (as_version_2(content), OTHERWISE.get(name, message))
+        for name, (content, message) in HOSTILE.items()
+        if OTHERWISE.get(name, message)
+    },
+    "no types": (RIGHT | {"types": 3}, "types: expected list, got int"),
+    "type is a list": (RIGHT | {"types": [[]]}, "type 0: expected dict, got list"),
+    "type beyond": (RIGHT | {"objects": [root(), 1]}, "object 1: expected a type below 1, got 1"),
+    "type far beyond": (RIGHT | {"objects": [root(), 10**40]}, "object 1: expected a type below 1, got 1000000000"),
+    "type is negative": (RIGHT | {"objects": [root(), -1]}, "object 1: expected a type below 1, got -1"),
+    "type is true": (NOTHING | {"objects": [root(), True]}, "object 1: expected dict, got bool"),
+    "type is a float": (NOTHING | {"objects": [root(), 0.0]}, "object 1: expected dict, got float"),
+    "no start": (RIGHT | {"start": None}, "start: expected an integer from 0 on, got None"),
+    "start is true": (RIGHT | {"start": True}, "start: expected an integer from 0 on, got True"),
+    "starts in the header": (
+        RIGHT | {"start": 504, "types": FLOATS, "objects": [root(children={"v": 1, "w": 2}), 0, 0], "crc32": [1, 1]},
+        "expected values from byte 512 or later to byte 520, got 16 bytes from 504 on",
+    ),
+    "starts late": (RIGHT | {"start": 516}, "got 8 bytes from 516 on"),
+    "starts far away": (RIGHT | {"start": 2**63 - 1}, "got 8 bytes from 9223372036854775807 on"),
+    "too few values": (RIGHT | {"types": [{"dtype": "float32", "shape": [0]}], "crc32": []}, "got 0 bytes from 512 on"),
+    "many large values": (
+        RIGHT
+        | {
+            "types": [{"dtype": "uint8", "shape": [2**61]}],
+            "objects": [root(children={str(i): i + 1 for i in range(9)}), *[0] * 9],
+        },
+        f"got {9 * 2**61} bytes from 512 on",
+    ),
+    "no checksums": (RIGHT | {"crc32": {}}, "crc32: expected list, got dict"),
+    "checksum is true": (RIGHT | {"crc32": [True]}, "crc32: expected integers of 32 bits, got True"),
+    "checksum is negative": (RIGHT | {"crc32": [-1]}, "crc32: expected integers of 32 bits, got -1"),
+    "checksum is long": (RIGHT | {"crc32": [2**32]}, "crc32: expected integers of 32 bits, got 4294967296"),
+    "checksum is a float": (RIGHT | {"crc32": [1.0]}, "crc32: expected integers of 32 bits, got 1.0"),
+}
+CASES = [(1, name) for name in HOSTILE] + [(2, name) for name in HOSTILE_2]
+
+
+@pytest.mark.parametrize(("version", "name"), CASES)
+def test_a_hostile_index_is_refused(version, name, tmp_path):
+    content, message = (HOSTILE if version == 1 else HOSTILE_2)[name]
+    path = forge(tmp_path / "c", content, PAYLOAD, version)
     target = Variable([True] * 8) if name == "truth values" else filled(2, value=7)
     before = target.numpy().tolist()
     with pytest.raises(CorruptCheckpointError) as caught:
@@ -289,7 +376,7 @@ def test_a_header_that_leads_elsewhere_is_refused(offset, length, tmp_path):
 
 def test_a_newer_version_and_an_unknown_feature_are_refused_by_name(tmp_path):
     path = forge(tmp_path / "c", index(root(), tensor()), PAYLOAD, version=7)
-    with pytest.raises(RestoreError, match="c: expected format version 1, got 7. Update eagerly"):
+    with pytest.raises(RestoreError, match="c: expected a format version up to 2, got 7. Update eagerly"):
         Checkpoint(v=filled(2)).restore(path)
     for feature in ("zstd", 3, ["x"]):
         path = forge(tmp_path / "c", index(root(), tensor(), requires=[feature]), PAYLOAD)

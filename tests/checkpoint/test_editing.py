@@ -181,7 +181,7 @@ def test_a_flipped_bit_is_damage_and_no_edit(path):
 
 def test_truth_values_that_are_none_are_not_resealed(path):
     with CheckpointFile(path) as file:
-        offset = file.objects[file.find("model/flags", "")].tensor.offset
+        offset = file.offsets[file.find("model/flags", "")]
     with open(path, "r+b") as file:
         file.seek(offset)
         file.write(b"\x05")

@@ -1,6 +1,6 @@
 """Files of every version of the format, written once and never again, are read for ever.
 
-`golden/v1.h5` was saved by a CheckpointManager from `objects(1)`.
+Each, `golden/v<version>.h5`, was saved by a CheckpointManager of the name "golden" from `objects(1)`, with metric=0.5.
 """
 
 from pathlib import Path
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from eagerly import dtypes
-from eagerly.checkpoint import Checkpoint, load_into
+from eagerly.checkpoint import Checkpoint, CheckpointManager, load_into
 from eagerly.checkpoint import format as layout
 from eagerly.checkpoint.reading import CheckpointFile
 from eagerly.checkpoint.tree import differences, survey
@@ -17,7 +17,7 @@ from eagerly.variable import Variable
 from trackables import Box, Counter, Lazy, Momentum, filled
 
 GOLDEN = Path(__file__).parent / "golden"
-VERSIONS = [1]
+VERSIONS = [1, 2]
 
 
 def of_dtype(name, value):
@@ -25,7 +25,7 @@ def of_dtype(name, value):
 
 
 def objects(value):
-    """Everything that a file of version 1 can hold; the values times 0 or 1."""
+    """Everything that a file of versions 1 and 2 can hold; the values times 0 or 1."""
     kernel, bias = filled(2, 3, value=value * 2), filled(3, value=value * 3)
     model = Box(layers={"dense_0": Box(kernel=kernel, bias=bias), "dense_1": Box(kernel=kernel)})
     model.parent = model
@@ -89,8 +89,15 @@ def test_there_is_a_file_of_the_version_that_is_written():
     }
 
 
+def test_what_is_written_now_is_the_file_of_the_newest_version(tmp_path):
+    """Same objects, same version, same bytes: another byte is another version, or breaks a promise."""
+    path = CheckpointManager(objects(1), tmp_path, checkpoint_name="golden").save(metric=0.5)
+    assert Path(path).read_bytes() == (GOLDEN / f"v{VERSIONS[-1]}.h5").read_bytes()
+
+
 def test_the_table_of_dtypes_is_that_of_the_file():
     """A new dtype is a new feature of the format: old readers must be told by `requires`."""
-    with CheckpointFile(str(GOLDEN / "v1.h5")) as file:
-        number = file.find("model/dtypes", "dtypes")
-        assert set(file.objects[number].children) == set(dtypes.NAMES)
+    for version in VERSIONS:
+        with CheckpointFile(str(GOLDEN / f"v{version}.h5")) as file:
+            number = file.find("model/dtypes", "dtypes")
+            assert set(file.objects[number].children) == set(dtypes.NAMES)

@@ -15,9 +15,8 @@ def write(path, entries, user_block=0, values=None):
     made = lay_out(entries, user_block)
     with open(path, "wb") as file:
         file.truncate(made.size)
-        for offset, piece in made.pieces():
-            file.seek(offset)
-            file.write(piece)
+        file.seek(user_block)
+        file.write(made.metadata(made.size))
         for entry, offset, value in zip(entries, made.offsets, values or [None] * len(entries), strict=True):
             if value is not None:
                 file.seek(offset)

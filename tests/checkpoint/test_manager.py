@@ -286,8 +286,9 @@ def deadly(function):
         return function(*args, **kwargs)
     return call
 
-for name in ("open", "pwrite", "fsync", "replace", "unlink", "listdir"):
-    setattr(os, name, deadly(getattr(os, name)))
+for name in ("open", "posix_fallocate", "pwrite", "fsync", "replace", "unlink", "listdir"):
+    if hasattr(os, name):
+        setattr(os, name, deadly(getattr(os, name)))
 last = int(1e9)
 manager.save()
 total = calls

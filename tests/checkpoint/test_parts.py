@@ -64,14 +64,14 @@ def test_only_its_own_bytes_are_read(way, path, tmp_path, monkeypatch):
     (start, length), (index_at, index_length) = read[:2]
     assert (start, length) == (0, layout.USER_BLOCK) and index_at + index_length == os.path.getsize(path)
     own = 4 * (2 + 3 + 2 + 1) + 1  # weights, list, momentum, step, flag
-    assert sum(size for _, size in read[2:]) == own
+    assert 0 <= sum(size for _, size in read[2:]) - own < layout.ALIGNED  # what fills up a value among others
 
 
 def test_damage_elsewhere_does_not_matter_and_damage_inside_does(path, tmp_path):
     content = bytearray(Path(path).read_bytes())
     with CheckpointFile(path) as file:
-        inside = file.objects[file.find("gan/generator/w", "w")].tensor.offset
-        outside = file.objects[file.find("gan/a/w", "w")].tensor.offset
+        inside = file.offsets[file.find("gan/generator/w", "w")]
+        outside = file.offsets[file.find("gan/a/w", "w")]
     content[outside] ^= 1
     Path(path).write_bytes(content)
     load_into(generator(0.0), path, at="gan/generator")

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eagerly import checkpoint, dtypes
-from eagerly.checkpoint import Checkpoint, RestoreStatus, pending_paths
+from eagerly.checkpoint import Checkpoint, RestoreStatus, pending_paths, reading, writing
 from eagerly.checkpoint import format as layout
 from eagerly.checkpoint.reading import CheckpointFile
 from eagerly.tensor import Tensor
@@ -71,6 +71,8 @@ def test_dtypes_and_shapes(dtype, shape, tmp_path):
 
 def test_values_of_many_blocks_and_special_values(tmp_path, monkeypatch):
     monkeypatch.setattr(layout, "BLOCK", 16)
+    for module in (reading, writing):
+        monkeypatch.setattr(module, "_SMALL", 8)
     special = Variable(np.array([np.nan, -np.nan, np.inf, -0.0, 1e-45], np.float32))
     saved = Box(many=filled(3, 7), special=special, exact=filled(8, dtype="float32"))
     restored = Box(many=filled(3, 7, value=9), special=filled(5), exact=filled(8, value=2))

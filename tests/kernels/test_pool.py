@@ -9,7 +9,7 @@ import threading
 import numpy as np
 import pytest
 
-from eagerly.kernels import activations, emitter, pool
+from eagerly.kernels import activations, emitter, pool, processors
 from eagerly.kernels.cache import compiled
 
 TASK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)
@@ -114,12 +114,12 @@ def test_size_follows_the_quota(tmp_path, monkeypatch, files, limit):
     (tmp_path / "cpu").mkdir()
     for name, text in files.items():
         (tmp_path / name).write_text(text)
-    assert pool.cpus(tmp_path) == (limit or 8)
+    assert processors.cpus(tmp_path) == (limit or 8)
 
 
 def test_size_follows_the_affinity(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {3})
-    assert pool.cpus(tmp_path) == 1
+    assert processors.cpus(tmp_path) == 1
 
 
 AFTER_FORK = """

@@ -531,3 +531,54 @@ def test_the_benchmarks_models_take_no_step_of_python(name):
         assert [str(task) for task in plan.tasks if task.launch is None] == [] and plan.native
         assert len({task.launch.address for task in plan.tasks}) <= 24
     np.testing.assert_allclose(*results, rtol=1e-4)
+
+
+def gan():
+    """A DCGAN's step, smaller: generator and discriminator with an optimizer each."""
+    x = noise = Input((8,))
+    x = layers.Reshape((7, 7, 8))(Dense(7 * 7 * 8, use_bias=False)(x))
+    x = layers.Activation("relu")(BatchNormalization()(x))
+    x = layers.Conv2DTranspose(16, 4, strides=2, padding="same", use_bias=False)(x)
+    x = layers.Activation("relu")(BatchNormalization()(x))
+    generator = Model(noise, layers.Conv2DTranspose(1, 4, strides=2, padding="same", activation="tanh")(x))
+    x = images = Input((28, 28, 1))
+    x = layers.LeakyReLU(0.2)(layers.Conv2D(16, 4, strides=2, padding="same")(x))
+    x = layers.Conv2D(8, 4, strides=2, padding="same", use_bias=False)(x)
+    x = layers.LeakyReLU(0.2)(BatchNormalization()(x))
+    discriminator = Model(images, Dense(1)(layers.Flatten()(x)))
+    cross_entropy = losses.BinaryCrossentropy(from_logits=True)
+    g_optimizer, d_optimizer = optim.Adam(1e-3), optim.Adam(1e-3)
+
+    def step(images, noise):
+        with eagerly.GradientTape() as g_tape, eagerly.GradientTape() as d_tape:
+            fake = discriminator(generator(noise, training=True), training=True)
+            real = discriminator(images, training=True)
+            g_loss = cross_entropy(ops.ones_like(fake), fake)
+            d_loss = cross_entropy(ops.ones_like(real), real) + cross_entropy(ops.zeros_like(fake), fake)
+        for optimizer, tape, loss, model in (
+            (g_optimizer, g_tape, g_loss, generator),
+            (d_optimizer, d_tape, d_loss, discriminator),
+        ):
+            optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+        return g_loss + d_loss
+
+    return step
+
+
+def test_a_gans_step_takes_no_step_of_python():
+    rng = np.random.default_rng(0)
+    images = rng.uniform(-1, 1, (3, 8, 28, 28, 1)).astype("float32")
+    noise = rng.normal(size=(3, 8, 8)).astype("float32")
+    results = []
+    for eager in (False, True):
+        eagerly.random.set_seed(1)
+        step = gan()
+        compiled_step = eagerly.function(step)
+        results.append([float((step if eager else compiled_step)(*batch)) for batch in zip(images, noise, strict=True)])
+        if eager:
+            continue
+        traced = list(compiled_step._traces.values())[-1]
+        ((plan,),) = traced._idle.values()
+        assert [str(task) for task in plan.tasks if task.launch is None] == [] and plan.native
+        assert len({task.launch.address for task in plan.tasks}) <= 36  # two models, each with an optimizer of its own
+    np.testing.assert_allclose(*results, rtol=1e-3)

@@ -1,4 +1,4 @@
-"""The benchmark's models, smaller: compiled, their steps run no Python, of few kernels, and give what eager steps give."""
+"""The benchmark's models, smaller: compiled, their steps run no Python and few kernels, and give what eager ones do."""
 
 import numpy as np
 import pytest

@@ -13,7 +13,7 @@ import importlib
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from threading import active_count
 from typing import Any
 
@@ -103,6 +103,9 @@ def launch(name: str, *key: Any) -> Any:
     Args:
       name: the module.
       key: what its driver makes a kernel for: sizes, strides, options. A driver that has none for it returns None.
+
+    Raises:
+      NotYet: within `ahead()`, while its code is being made.
     """
     whole = (name, key)
     try:
@@ -118,6 +121,8 @@ def launch(name: str, *key: Any) -> Any:
         _check_host()
         with contextlib.suppress(NotImplementedError):  # this driver has none for such a key
             made = module(name).launch(*key)
+    except NotYet:
+        raise
     except Exception as error:  # whatever a compiler may say, the composition means the same
         failures[name] = f"{type(error).__name__}: {error}"
     _launches[whole] = made
@@ -142,6 +147,25 @@ def supported(name: str, dtype: str) -> bool:
 
 
 _supported: dict[tuple[str, str], bool] = {}
+
+
+class NotYet(Exception):
+    """The code that was asked for is being made."""
+
+
+@contextlib.contextmanager
+def ahead() -> Iterator[Callable[[], bool]]:
+    """Lets other threads compile what is asked for within; gives what waits for it, and tells whether there was any.
+
+    A caller goes on after `NotYet`, and asks for all of it again after the wait.
+    """
+    try:
+        _check_host()
+        threads = module("pool").pool().threads
+    except Exception:  # `launch` tells of it
+        threads = 1
+    with module("crew").ahead(threads) if threads > 1 else contextlib.nullcontext(lambda: False) as wait:
+        yield wait
 
 
 def executor() -> tuple[int, Any]:

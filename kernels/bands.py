@@ -5,7 +5,9 @@ Copies are on the stack of the task's thread, where they stay near; `convolution
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 from . import convolution_plan as plan
 from . import emitter
@@ -29,6 +31,75 @@ def phase_at(emit: Emitter, block: Value, q: Value) -> Value:
     """The address of a phase's words."""
     place = emit.build.add(emit.build.mul(q, emit.integer(plan.PHASE_WORDS)), emit.integer(plan.FIRST_PHASE))
     return emit.at(block, place, I64)
+
+
+class Band(NamedTuple):
+    """Some rows of the output, in one phase, of one image or of some, and what is there for them.
+
+    first, rows: the first of the rows, and how many there are; images: how many.
+    source, distance: where the first tap of the first image is, and how far it is from there to the next image's.
+    result: the address of the first of the rows in y, or in its gradient.
+    """
+
+    block: Value
+    phase: Value
+    first: Value
+    rows: Value
+    images: Value
+    source: Value
+    distance: Value
+    result: Value
+
+
+@contextmanager
+def band_task(module: Any) -> Iterator[tuple[Emitter, Band]]:
+    """task(block, number): what is emitted within, for the band of one phase of one image, if it has rows."""
+    emit = Emitter(module, "task", [POINTER, I64])
+    build, (block, number) = emit.build, emit.args
+    rest, band = divided(emit, number, emit.field(block, plan.BANDS))
+    q, image = divided(emit, rest, emit.field(block, plan.IMAGES))
+    phase = phase_at(emit, block, q)
+    first, rows = _rows_of(emit, block, phase, band)
+    some, end = build.append_basic_block("some"), build.append_basic_block("done")
+    build.cbranch(build.icmp_signed(">", rows, emit.integer(0)), some, end)
+    build.position_at_end(some)
+    yield emit, _ready(emit, block, phase, image, emit.integer(1), first, rows)
+    build.branch(end)
+    build.position_at_end(end)
+    emit.finish()
+
+
+@contextmanager
+def band_item(module: Any) -> Iterator[tuple[Emitter, Band, tuple[Value, Value, Value, Value]]]:
+    """item(block, sums, number, begin, end, more): what is emitted within, for a band of an image, or of some images.
+
+    Gives the arguments but the block and the number too.
+    """
+    emit = Emitter(module, "item", [POINTER, POINTER, I64, I64, I64, I64], internal=True)
+    build, (block, sums, number, begin, end, more) = emit.build, emit.args
+    phase = phase_at(emit, block, emit.integer(0))
+    together = emit.field(block, plan.ITEM_IMAGES)
+    group_of, band = divided(emit, number, emit.field(block, plan.BANDS))
+    image = build.mul(group_of, together)
+    images = emit.minimum(build.sub(emit.field(block, plan.IMAGES), image), together)
+    first, rows = _rows_of(emit, block, phase, band)
+    yield emit, _ready(emit, block, phase, image, images, first, rows), (sums, begin, end, more)
+    emit.finish()
+
+
+def _rows_of(emit: Emitter, block: Value, phase: Value, band: Value) -> tuple[Value, Value]:
+    first = emit.build.mul(band, emit.field(block, plan.BAND))
+    left = emit.build.sub(emit.field(phase, plan.ROWS), first)
+    return first, emit.minimum(left, emit.field(block, plan.BAND))
+
+
+def _ready(emit: Emitter, block: Value, phase: Value, image: Value, images: Value, first: Value, rows: Value) -> Band:
+    build = emit.build
+    source, distance = emit_band(emit, block, phase, image, first, rows, images)
+    start = build.add(emit.field(phase, plan.OUT_START), build.mul(image, emit.field(block, plan.OUT_IMAGE)))
+    place = build.add(start, build.mul(first, emit.field(phase, plan.OUT_ROW)))
+    result = emit.at(emit.field(block, plan.Y, POINTER), place)
+    return Band(block, phase, first, rows, images, source, distance, result)
 
 
 def emit_band(

@@ -4,27 +4,32 @@ The cache is code that this process will run, so its directory must belong to th
 used. An entry is named by the hash of its key: all that the code depends on. That is the CPU, its features, LLVM, and
 the IR; or in place of the IR, which takes longer to write than the code takes to load, all the sources that could have
 written it, and what they were told. An entry holds a digest of the code and that key; what does not fit is no entry,
-and is compiled and written again. Entries are written aside and renamed: readers see a whole one or none. No failure of
-a disk ever reaches a caller.
+and is compiled and written again. Entries are written aside and renamed: readers see a whole one or none. The folder is
+bounded: a process that writes removes what has not been used for longest. No failure of a disk ever reaches a caller.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
 import stat
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from . import STARTED, emitter
+from .crew import Crew, here
 
 MAGIC = b"eagerly kernel 1\n"
 SOURCES = Path(__file__).parent
 CLOCK = 0.1  # seconds that a file system's clock may be late
+MOST_BYTES = 256 << 20  # in the folder, some 10,000 kernels
+LEFT_OVER = 3600  # seconds after which nobody is writing an entry any more
 
 
 def folder() -> Path:
@@ -62,7 +67,13 @@ def _compiled(written: str, module: Callable[[], Any], names: Sequence[str]) -> 
     code = None if place is None else read(place, key)
     if code is not None:
         return emitter.load(code, names)
-    code = emitter.machine_code(module())
+    make = functools.partial(_made, place, key, names)
+    crew: Crew | None = getattr(here, "crew", None)
+    return make(module()) if crew is None else crew.result(key, make, module)
+
+
+def _made(place: Path | None, key: bytes, names: Sequence[str], module: Any) -> list[int]:
+    code = emitter.machine_code(module)
     if place is not None:
         write(place, key, code)
     return emitter.load(code, names)
@@ -147,9 +158,28 @@ def write(place: Path, key: bytes, code: bytes) -> None:
         with os.fdopen(handle, "wb") as file:
             file.write(MAGIC + _digest(key, code) + key + code)
         os.replace(aside, _entry(place, key))
+        _tidy(place)
     except OSError:
         if aside is not None:
             try:
                 os.unlink(aside)
             except OSError:
                 pass  # whoever cannot write may not delete either
+
+
+@functools.cache
+def _tidy(place: Path) -> None:
+    """Once in a process: makes room where a folder has grown too large, and removes what was never finished."""
+    now = time.time()
+    found = []
+    for path in place.iterdir():
+        with contextlib.suppress(FileNotFoundError):  # another process tidies
+            status = path.lstat()
+            found.append((max(status.st_atime, status.st_mtime), status.st_size, path))
+    excess = sum(size for _, size, _ in found) - MOST_BYTES
+    goal = excess + MOST_BYTES // 2 if excess > 0 else 0
+    for used, size, path in sorted(found):
+        unfinished = path.name.startswith("new-") and now - used > LEFT_OVER
+        if goal > 0 or unfinished:
+            path.unlink(missing_ok=True)
+            goal -= size

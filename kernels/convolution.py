@@ -8,16 +8,14 @@ in as many phases as there are strides, with the taps in reverse.
 from __future__ import annotations
 
 import functools
-import math
-import struct
 from typing import Any
 
 from . import convolution_plan as plan
 from . import emitter
-from .bands import divided, emit_band, maximum, phase_at
+from .bands import Band, band_task, divided, maximum, phase_at
 from .cache import emitted
 from .emitter import F32, I64, POINTER, VOID, Emitter
-from .launches import Launch
+from .launches import Launch, lowest
 from .microkernel import Operand, emit_tile, heights
 from .pool import RUN
 
@@ -111,7 +109,7 @@ def _emit_micro(module: Any, height: int, vectors: int) -> None:
     lowest = emit.broadcast(build.load(emit.at(block, emit.integer(plan.LOWEST), I64), typ=F32))
 
     def write(m: int, n: int, sums: Value) -> None:
-        value = build.select(build.fcmp_ordered("<", sums, lowest), lowest, sums)
+        value = build.select(build.fcmp_unordered(">", sums, lowest), sums, lowest)
         emit.store(value, emit.at(places[m], emit.integer(n * lanes)), masks[n])
 
     emit_tile(emit, height, vectors, (down, along, depth), a, b, emit.field(phase, plan.A_PIXEL), write, added)
@@ -120,17 +118,13 @@ def _emit_micro(module: Any, height: int, vectors: int) -> None:
 
 def _emit_task(module: Any, vectors: int) -> None:
     """A band of the result in one phase of one image."""
-    emit = Emitter(module, "task", [POINTER, I64])
-    build, (block, number), zero = emit.build, emit.args, emit.integer(0)
-    rest, band = divided(emit, number, emit.field(block, plan.BANDS))
-    q, image = divided(emit, rest, emit.field(block, plan.IMAGES))
-    phase = phase_at(emit, block, q)
-    first = build.mul(band, emit.field(block, plan.BAND))
-    rows = emit.minimum(build.sub(emit.field(phase, plan.ROWS), first), emit.field(block, plan.BAND))
-    some, end = build.append_basic_block("some"), build.append_basic_block("done")
-    build.cbranch(build.icmp_signed(">", rows, zero), some, end)
-    build.position_at_end(some)
-    source, _ = emit_band(emit, block, phase, image, first, rows, emit.integer(1))
+    with band_task(module) as (emit, band):
+        _emit_tiles(emit, band, vectors)
+
+
+def _emit_tiles(emit: Emitter, band: Band, vectors: int) -> None:
+    build, zero, module = emit.build, emit.integer(0), emit.module
+    block, phase, rows, source = band.block, band.phase, band.rows, band.source
     flat = build.icmp_signed("!=", emit.field(phase, plan.FLAT), zero)
     columns = emit.field(phase, plan.COLUMNS)
     count = build.select(flat, build.mul(rows, columns), columns)
@@ -141,8 +135,6 @@ def _emit_task(module: Any, vectors: int) -> None:
     ]
     lines = build.select(flat, emit.integer(1), rows)
     out_row, out_pixel = emit.field(phase, plan.OUT_ROW), emit.field(phase, plan.OUT_PIXEL)
-    start = build.add(emit.field(phase, plan.OUT_START), build.mul(image, emit.field(block, plan.OUT_IMAGE)))
-    target = emit.at(emit.field(block, plan.Y, POINTER), build.add(start, build.mul(first, out_row)))
     filters, bias = emit.field(block, plan.FILTERS), emit.field(block, plan.BIAS, POINTER)
     unbiased = build.icmp_signed("==", build.ptrtoint(bias, I64), zero)
     wide = emit.integer(emit.lanes * vectors)
@@ -152,12 +144,12 @@ def _emit_task(module: Any, vectors: int) -> None:
 
     def line_of(line: Value, group: Value, first_part: Value, last_part: Value) -> None:
         """A line of tiles, for some panels that stay in a cache meanwhile."""
-        skipped, down = _taps_inside(emit, block, phase, build.add(first, line), flat)
+        skipped, down = _taps_inside(emit, block, phase, build.add(band.first, line), flat)
         of_group = build.add(build.mul(line, a_row), build.mul(group, emit.field(phase, plan.A_GROUP)))
         of_group = build.add(of_group, build.mul(skipped, a_down))
         skipped_weights = build.mul(skipped, taps_size)
         first_channel, first_panel = build.mul(group, filters), build.mul(group, in_group)
-        line_y, line_x = emit.at(target, build.mul(line, out_row)), emit.at(source, of_group)
+        line_y, line_x = emit.at(band.result, build.mul(line, out_row)), emit.at(source, of_group)
         done = emit.variable(I64, zero)
         for tall, number_of in zip(heights(emit.lanes), tiles, strict=True):
             with emit.loop(zero, number_of):
@@ -179,9 +171,6 @@ def _emit_task(module: Any, vectors: int) -> None:
         last_part = emit.minimum(build.add(first_part, near), in_group)
         with emit.loop(zero, lines) as line:
             line_of(line, group, first_part, last_part)
-    build.branch(end)
-    build.position_at_end(end)
-    emit.finish()
 
 
 def _taps_inside(emit: Emitter, block: Value, phase: Value, row: Value, flat: Value) -> tuple[Value, Value]:
@@ -223,7 +212,7 @@ def product(*fields: int) -> Any:
 
 def module(vectors: int) -> Any:
     """The code for tiles of so many vectors a row."""
-    made = emitter.new_module("convolution", lightly=True)
+    made = emitter.new_module("convolution")
     for height in heights(emitter.host().lanes):
         _emit_micro(made, height, vectors)
     _emit_pack_task(made, vectors)
@@ -256,15 +245,15 @@ def launch(
 
     Args:
       kind: "forward" (output; images, weights, bias if there is one) or "gradient": of the images (it; the output's
-        gradient, weights).
+        gradient, weights, bias).
       images: their shape.
       kernel: the weights' shape.
       strides: the steps of the window down and along.
       pads: the rows of zeros before and after, then the columns.
       dilation: the distances of the pixels that a window sees.
       groups: of channels, each with filters of its own.
-      bias: whether there is one, added to the output.
-      relu: whether negative outputs become 0.
+      bias: whether there is one, for each channel of the result, to which it is added.
+      relu: whether what is negative in the result becomes 0.
     """
     batch, *space, channels = images
     filters = kernel[-1]
@@ -288,8 +277,7 @@ def launch(
         return None
     common, phases, panels = found
     layout = (filters, 1, out_of // groups) if forward else (1, filters, into // groups)
-    lowest = struct.unpack("<q", struct.pack("<fxxxx", 0.0 if relu else -math.inf))[0]
-    words = (0, 0, 0, 0, 0, *common, *layout, lowest, _near(phases), *phases)
+    words = (0, 0, 0, 0, 0, *common, *layout, lowest(relu), _near(phases), *phases)
     return Launch(_code(vectors)[bias], 4 if bias else 3, words, 4 * panels)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from . import convolution_plan as plan
 from . import emitter
-from .bands import divided, emit_band, maximum, phase_at
+from .bands import Band, band_item, band_task, maximum
 from .cache import emitted
 from .convolution import emit_entry, product
 from .emitter import I64, POINTER, Emitter
@@ -78,25 +78,18 @@ def _emit_pixels(module: Any, tall: int, vectors: int) -> None:
 
 def _emit_task(module: Any, vectors: int) -> None:
     """A band of the result in one phase of one image."""
-    emit = Emitter(module, "task", [POINTER, I64])
-    build, (block, number), zero = emit.build, emit.args, emit.integer(0)
-    rest, band = divided(emit, number, emit.field(block, plan.BANDS))
-    q, image = divided(emit, rest, emit.field(block, plan.IMAGES))
-    phase = phase_at(emit, block, q)
-    first = build.mul(band, emit.field(block, plan.BAND))
-    rows = emit.minimum(build.sub(emit.field(phase, plan.ROWS), first), emit.field(block, plan.BAND))
-    some, end = build.append_basic_block("some"), build.append_basic_block("done")
-    build.cbranch(build.icmp_signed(">", rows, zero), some, end)
-    build.position_at_end(some)
-    source, _ = emit_band(emit, block, phase, image, first, rows, emit.integer(1))
+    with band_task(module) as (emit, band):
+        _emit_lines(emit, band, vectors)
+
+
+def _emit_lines(emit: Emitter, band: Band, vectors: int) -> None:
+    build, zero, module, block, phase = emit.build, emit.integer(0), emit.module, band.block, band.phase
     out_row, count = emit.field(phase, plan.OUT_ROW), emit.field(phase, plan.COLUMNS)
-    start = build.add(emit.field(phase, plan.OUT_START), build.mul(image, emit.field(block, plan.OUT_IMAGE)))
-    target = emit.at(emit.field(block, plan.Y, POINTER), build.add(start, build.mul(first, out_row)))
     weights = emit.at(emit.field(block, plan.KERNEL, POINTER), emit.field(phase, plan.W_START))
     channels = emit.field(block, plan.CHANNELS)
-    with emit.loop(zero, rows) as line, emit.loop(zero, channels, emit.lanes * vectors) as channel:
-        to = emit.at(target, build.add(build.mul(line, out_row), channel))
-        here = emit.at(source, build.add(build.mul(line, emit.field(phase, plan.A_ROW)), channel))
+    with emit.loop(zero, band.rows) as line, emit.loop(zero, channels, emit.lanes * vectors) as channel:
+        to = emit.at(band.result, build.add(build.mul(line, out_row), channel))
+        here = emit.at(band.source, build.add(build.mul(line, emit.field(phase, plan.A_ROW)), channel))
         taps, left = emit.at(weights, channel), build.sub(channels, channel)
         done = emit.variable(I64, zero)
         for i, tall in enumerate(PIXELS):
@@ -108,9 +101,6 @@ def _emit_task(module: Any, vectors: int) -> None:
                 seen = emit.at(here, build.mul(x, emit.field(phase, plan.A_PIXEL)))
                 inside = emit.minimum(build.sub(count, x), size)
                 build.call(module.globals[f"tile_{tall}"], [there, seen, taps, inside, left, phase])
-    build.branch(end)
-    build.position_at_end(end)
-    emit.finish()
 
 
 def _emit_taps(module: Any, tall: int, vectors: int) -> None:
@@ -183,26 +173,19 @@ def _emit_taps(module: Any, tall: int, vectors: int) -> None:
 
 
 def _emit_item(module: Any, vectors: int) -> None:
-    """item(block, sums, number, begin, end, more): what a band gives, or some images, for some vectors of channels."""
-    emit = Emitter(module, "item", [POINTER, POINTER, I64, I64, I64, I64], internal=True)
-    build, (block, sums, number, begin, end, more), zero = emit.build, emit.args, emit.integer(0)
-    phase = phase_at(emit, block, zero)
-    together = emit.field(block, plan.ITEM_IMAGES)
-    group_of, band = divided(emit, number, emit.field(block, plan.BANDS))
-    image = build.mul(group_of, together)
-    images = emit.minimum(build.sub(emit.field(block, plan.IMAGES), image), together)
-    first = build.mul(band, emit.field(block, plan.BAND))
-    rows = emit.minimum(build.sub(emit.field(phase, plan.ROWS), first), emit.field(block, plan.BAND))
-    source, distance = emit_band(emit, block, phase, image, first, rows, images)
-    place = build.mul(first, emit.field(phase, plan.OUT_ROW))
-    place = build.add(place, build.mul(image, emit.field(block, plan.OUT_IMAGE)))
-    gradient = emit.at(emit.field(block, plan.Y, POINTER), place)
+    """What a band gives, or some images, for some vectors of channels."""
+    with band_item(module) as (emit, band, arguments):
+        _emit_sums(emit, band, vectors, *arguments)
+
+
+def _emit_sums(emit: Emitter, band: Band, vectors: int, sums: Any, begin: Any, end: Any, more: Any) -> None:
+    build, zero, module, block, phase = emit.build, emit.integer(0), emit.module, band.block, band.phase
     channels, along = emit.field(block, plan.CHANNELS), emit.field(phase, plan.TAPS_ALONG)
     with emit.loop(begin, end) as panel:
         channel = build.mul(panel, emit.integer(emit.lanes * vectors))
-        g, left = emit.at(gradient, channel), build.sub(channels, channel)
+        g, left = emit.at(band.result, channel), build.sub(channels, channel)
         with emit.loop(zero, emit.field(phase, plan.TAPS_DOWN)) as down:
-            row = emit.at(source, build.add(build.mul(down, emit.field(phase, plan.A_DOWN)), channel))
+            row = emit.at(band.source, build.add(build.mul(down, emit.field(phase, plan.A_DOWN)), channel))
             to = emit.at(sums, build.add(build.mul(build.mul(down, along), channels), channel))
             done = emit.variable(I64, zero)
             for i, tall in enumerate(TAPS):
@@ -212,13 +195,12 @@ def _emit_item(module: Any, vectors: int) -> None:
                     here = emit.at(row, build.mul(tap, emit.field(phase, plan.A_ALONG)))
                     there = emit.at(to, build.mul(tap, channels))
                     taps = module.globals[f"taps_{tall}"]
-                    build.call(taps, [there, here, g, left, images, rows, distance, more, block, phase])
-    emit.finish()
+                    build.call(taps, [there, here, g, left, band.images, band.rows, band.distance, more, block, phase])
 
 
 def module(vectors: int) -> Any:
     """The code for a convolution and its gradient by the image."""
-    made = emitter.new_module("depthwise", lightly=True)
+    made = emitter.new_module("depthwise")
     for tall in PIXELS:
         _emit_pixels(made, tall, vectors)
     _emit_task(made, vectors)
@@ -229,7 +211,7 @@ def module(vectors: int) -> Any:
 
 def module_for_kernel(vectors: int) -> Any:
     """The code for the gradient by the kernel."""
-    made = emitter.new_module("depthwise_kernel", lightly=True)
+    made = emitter.new_module("depthwise_kernel")
     for tall in TAPS:
         _emit_taps(made, tall, vectors)
     _emit_item(made, vectors)

@@ -8,9 +8,11 @@ To see what came out: `print(module)` for the IR, `assembly(module)` for the ins
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import functools
 import os
 import threading
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,16 +21,56 @@ from llvmlite import __version__ as _version
 from llvmlite import binding
 from llvmlite import ir as ir
 
-# A process forks between two uses of LLVM: what another thread had begun would hold LLVM's lock in the child for ever.
-_llvm = threading.RLock()
+
+class Uses:
+    """The threads that are using LLVM. A process forks when no other one is: its locks would stay shut in the child."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._depths: dict[int, int] = {}  # by thread
+        self._stopped = False
+
+    def __enter__(self) -> None:
+        with self._changed:
+            this = threading.get_ident()
+            while self._stopped and this not in self._depths:
+                self._changed.wait()
+            self._depths[this] = self._depths.get(this, 0) + 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            this = threading.get_ident()
+            self._depths[this] -= 1
+            if not self._depths[this]:
+                del self._depths[this]
+                self._changed.notify_all()
+
+    def others(self) -> bool:
+        """Whether there are threads besides this one."""
+        return bool(self._depths.keys() - {threading.get_ident()})
+
+    def stop(self) -> None:
+        """Waits for the others, and keeps all from beginning."""
+        self._changed.acquire()
+        self._stopped = True
+        while self.others():
+            self._changed.wait()
+
+    def go_on(self) -> None:
+        """Lets them begin again."""
+        self._stopped = False
+        self._changed.notify_all()
+        self._changed.release()
+
+
+using_llvm = Uses()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_llvm.acquire, after_in_parent=_llvm.release, after_in_child=_llvm.release)
+    os.register_at_fork(before=using_llvm.stop, after_in_parent=using_llvm.go_on, after_in_child=using_llvm.go_on)
 
 llvmlite_version: str = _version
 F32, VOID = ir.FloatType(), ir.VoidType()
 I1, I8, I32, I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
 POINTER = ir.PointerType()
-LIGHTLY, SHARING = "lightly", "sharing"
 
 
 @dataclass(frozen=True)
@@ -69,65 +111,96 @@ def target_for(cpu: str, features: Any) -> Target:
 @functools.cache
 def host() -> Target:
     """This machine's target."""
-    with _llvm:
+    with using_llvm:
         return target_for(binding.get_host_cpu_name(), binding.get_host_cpu_features())
 
 
 @functools.cache
 def _triple() -> str:
-    with _llvm:
+    with using_llvm:
         triple: str = binding.get_default_triple()
         return triple
 
 
-@functools.cache
-def _machine(target: Target) -> Any:
-    binding.initialize_native_target()
-    binding.initialize_native_asmprinter()
-    native = binding.Target.from_default_triple()
-    return native.create_target_machine(cpu=target.cpu, features=target.features, opt=3, jit=True)
+@contextlib.contextmanager
+def _machine(target: Target) -> Iterator[Any]:
+    """One that no other thread has; it is kept, since its end is a use of LLVM, which only `using_llvm` may see."""
+    try:
+        machine = _machines[target].pop()
+    except IndexError:
+        binding.initialize_native_target()
+        binding.initialize_native_asmprinter()
+        native = binding.Target.from_default_triple()
+        machine = native.create_target_machine(cpu=target.cpu, features=target.features, opt=3, jit=True)
+    try:
+        yield machine
+    finally:
+        _machines[target].append(machine)
 
 
-def _optimized(module: ir.Module, target: Target) -> Any:
-    machine = _machine(target)
-    parsed = binding.parse_assembly(str(module))
+_machines: defaultdict[Target, list[Any]] = defaultdict(list)
+
+
+def _optimized(text: str, module: ir.Module, machine: Any) -> Any:
+    """The module in a context of its own, after its passes."""
+    parsed = binding.parse_assembly(text, binding.create_context())
     parsed.verify()
     tuning = binding.create_pipeline_tuning_options(speed_level=3)
     tuning.loop_unrolling = False  # it spills the address registers of the micro-kernel
     tuning.loop_vectorization = tuning.slp_vectorization = False  # what is to be a vector is one already
     builder = binding.create_pass_builder(machine, tuning)
-    passes = builder.getModulePassManager()
-    if LIGHTLY in module.namedmetadata:
+    if "all" in module.namedmetadata:
+        passes = builder.getModulePassManager()
+    else:
         passes = binding.create_new_module_pass_manager()
         passes.add_sroa_pass()
-        if SHARING in module.namedmetadata:
+        if "sharing" in module.namedmetadata:
             passes.add_new_gvn_pass()
         passes.add_instruction_combine_pass()
         passes.add_simplify_cfg_pass()
         passes.add_loop_rotate_pass()
-    passes.run(parsed, builder)
+    _unlocked("LLVMPY_RunNewModulePassManager")(passes, parsed, builder)
     return parsed
+
+
+def _unlocked(name: str) -> Any:
+    """A function of llvmlite's library without its lock, by which a thread would wait for others' long calls."""
+    function = getattr(binding.ffi.lib, name)
+    return getattr(function, "_cfn", function)
 
 
 def machine_code(module: ir.Module, target: Target | None = None) -> bytes:
     """The module as an object file."""
-    target = target or host()
-    with _llvm:
-        code: bytes = _machine(target).emit_object(_optimized(module, target))
-        return code
+    return _emitted(module, target or host(), 1)
 
 
 def assembly(module: ir.Module, target: Target | None = None) -> str:
     """The module as text in the CPU's own language."""
-    target = target or host()
-    with _llvm:
-        text: str = _machine(target).emit_assembly(_optimized(module, target))
-        return text
+    return _emitted(module, target or host(), 0).decode()
+
+
+def _emitted(module: ir.Module, target: Target, as_object: int) -> bytes:
+    text = str(module)
+    with using_llvm, _machine(target) as machine:
+        return _emitted_by(machine, text, module, as_object)
+
+
+def _emitted_by(machine: Any, text: str, module: ir.Module, as_object: int) -> bytes:
+    optimized = _optimized(text, module, machine)
+    lib, emit = binding.ffi.lib, _unlocked("LLVMPY_TargetMachineEmitToMemory")
+    with binding.ffi.OutputString() as error:
+        memory = emit(machine, optimized, as_object, error)
+        if not memory:
+            raise RuntimeError(str(error))
+    try:
+        return ctypes.string_at(lib.LLVMPY_GetBufferStart(memory), lib.LLVMPY_GetBufferSize(memory))
+    finally:
+        lib.LLVMPY_DisposeMemoryBuffer(memory)
 
 
 def load(code: bytes, names: Sequence[str]) -> list[int]:
     """The addresses of an object file's functions, whose code stays loaded as long as the process lives."""
-    with _llvm:
+    with using_llvm:
         binding.initialize_native_target()
         binding.initialize_native_asmprinter()
         native = binding.Target.from_default_triple()
@@ -144,18 +217,17 @@ def load(code: bytes, names: Sequence[str]) -> list[int]:
 _engines: list[Any] = []  # an engine frees its code when it dies
 
 
-def new_module(name: str, lightly: bool = False, sharing: bool = False) -> ir.Module:
+def new_module(name: str, passes: str = "few") -> ir.Module:
     """An empty module for this machine.
 
     Args:
       name: its name.
-      lightly: whether to run few passes over it, a tenth of their time: its loops are as they should be already.
-      sharing: whether one of these passes computes equal values once.
+      passes: which ones run over it. "few", a tenth of the time of all, are enough for loops that are as they should be
+        already; "sharing" also computes equal values once, "all" moves out of a loop what is the same in each turn.
     """
     module = ir.Module(name=name)
     module.triple = _triple()
-    for mark in (LIGHTLY,) * lightly + (SHARING,) * sharing:
-        module.add_named_metadata(mark)
+    module.add_named_metadata(passes)
     return module
 
 

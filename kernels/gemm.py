@@ -1,8 +1,8 @@
-"""The float32 matrix product C = activation(A · B + bias), of any sizes and strides, alone or in batches.
+"""The float32 matrix product C = A · B, of any sizes and strides, alone or in batches.
 
 C is cut into items, blocks that one thread computes whole (`gemm_items.py`), so threads meet only at the end: each
-takes the next item that nobody has. Items and blocks of K depend on sizes alone: the bits are the same for any number
-of threads.
+takes the next item that nobody has. An element of C is a sum in an order that depends on K alone, so the bits are the
+same for any number of threads.
 """
 
 from __future__ import annotations
@@ -10,38 +10,28 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Callable
 from typing import Any
 
-from . import emitter, expressions
+from . import emitter
 from . import gemm_items as items
 from .cache import emitted
 from .emitter import I64, POINTER, Emitter
-from .expressions import Vector
-from .launches import Launch
+from .launches import Launch, lowest
 from .pool import RUN, pool
 
-WIDEST = 256  # columns of an item
+WIDEST = 16  # tiles' widths in an item
 TALLEST = 560  # rows of an item
 FAR = 1024  # from this distance in elements on, rows lie in pages of their own and in each other's way in the caches
 TALL = 256  # rows of an item for which B is packed even if its rows are near to each other
 FEW = 4  # columns that are computed one by one, as tiles would be wide for them
-ITEM = 1 << 18  # multiplications that an item should have at least, some 5 µs
-
-ACTIVATIONS: dict[str | None, Callable[[Vector], Vector] | None] = {
-    None: None,
-    "relu": lambda x: expressions.maximum(x, 0.0),
-    "sigmoid": expressions.sigmoid,
-    "tanh": expressions.tanh,
-    "gelu": expressions.gelu,
-}
+ITEM = 1 << 20  # multiplications that an item should have at least, some 5 to 10 µs
 
 
-def module(kind: str, activation: str | None) -> Any:
+def module(kind: str) -> Any:
     """The code of products of a kind: "tiles", or C's one "row" by rows of B, or by "dot" products with its columns."""
-    made = emitter.new_module(f"gemm_{kind}_{activation}")
-    items.emit_finish(made, ACTIVATIONS[activation])
-    items.emit_item(made, kind, activation is not None)
+    made = emitter.new_module(f"gemm_{kind}")
+    items.emit_finish(made)
+    items.emit_item(made, kind)
     _emit_task(made)
     _emit_kernel(made, "product", 3)
     _emit_kernel(made, "biased", 4)
@@ -49,8 +39,8 @@ def module(kind: str, activation: str | None) -> Any:
 
 
 @functools.cache
-def _code(kind: str, activation: str | None) -> tuple[int, int]:
-    product, biased = emitted(module, (kind, activation), ("product", "biased"))
+def _code(kind: str) -> tuple[int, int]:
+    product, biased = emitted(module, (kind,), ("product", "biased"))
     return product, biased
 
 
@@ -110,15 +100,15 @@ def _up(emit: Emitter, a: Any, by: Any) -> Any:
     return emit.build.sdiv(emit.build.add(a, emit.build.sub(by, emit.integer(1))), by)
 
 
-def _cut(m: int, n: int, k: int, batch: int) -> tuple[int, int, int]:
-    """Rows, columns and products of an item."""
+def _cut(m: int, n: int, k: int, batch: int, threads: int) -> tuple[int, int, int]:
+    """Rows, columns and products of an item, which make no difference to C's bits."""
     height, width = emitter.host().tile
     work = m * n * k
     if work < ITEM:
         return m, -(-n // width) * width, max(1, min(batch, ITEM // work))
-    down, across = -(-m // TALLEST), -(-n // WIDEST)
-    # Items as many as many threads may want, but of a size in which packing costs little; few threads want some too.
-    for most, least_rows, least_columns in ((64, 20 * height, 4 * width), (8, 2 * height, width)):
+    down, across = -(-m // TALLEST), -(-n // (WIDEST * width))
+    # Two for each thread if packing costs little in items of such a size; one for each if they are large enough at all.
+    for most, least_rows, least_columns in ((2 * threads, 20 * height, 4 * width), (threads, 2 * height, width)):
         wanted = min(most, work * batch // ITEM)
         while batch * down * across < wanted:
             if n >= 2 * across * least_columns:
@@ -140,9 +130,9 @@ def launch(
     a_batch: tuple[int, ...] = (),
     b_batch: tuple[int, ...] = (),
     bias: bool = False,
-    activation: str | None = None,
+    relu: bool = False,
 ) -> Launch | None:
-    """The kernel of C[batch..., m, n] = activation(A @ B + bias); operands: C, which is contiguous, A, B, [bias of n].
+    """The kernel of C[batch..., m, n] = A @ B; operands: C, which is contiguous, A, B, [bias of n].
 
     None where a size is 0, or a batch has too many dims that cannot be merged.
 
@@ -155,8 +145,8 @@ def launch(
       batch: the sizes of a batch.
       a_batch: the distances of the matrices A in each of them; 0 if there is one for all.
       b_batch: those of B.
-      bias: whether there is one.
-      activation: relu, sigmoid, tanh, gelu (the one with tanh), or None.
+      bias: whether there is one, added to each row of C.
+      relu: whether negative elements of C become 0.
     """
     dims = [(s, x, y) for s, x, y in zip(batch, a_batch, b_batch, strict=True) if s != 1]
     merged: list[tuple[int, int, int]] = []
@@ -179,7 +169,7 @@ def launch(
     kind = "tiles"
     if turned or m == 1:
         kind = "row" if b_strides[1] == 1 and n > 1 else "dot" if b_strides[0] == 1 else "tiles"
-    rows, columns, group = _cut(m, n, k, products)
+    rows, columns, group = _cut(m, n, k, products, pool().threads)
     count = -(-m // rows) * -(-n // columns) * -(-products // group)
     lanes = min(pool().threads, count)
     height, width = emitter.host().tile
@@ -194,6 +184,6 @@ def launch(
     dims = [(1, 0, 0)] * (items.DIMS - len(merged)) + merged
     words = (
         0, 0, 0, 0, 0, count, lanes, size, m, n, k, *a_strides, *b_strides, products, group, rows, columns, depth,
-        copy, pack, turned, *itertools.chain(*zip(*dims, strict=True)),
+        copy, pack, turned, int(bias or relu), lowest(relu), *itertools.chain(*zip(*dims, strict=True)),
     )  # fmt: skip
-    return Launch(_code(kind, activation)[int(bias)], 3 + bias, words, 4 * size * lanes)
+    return Launch(_code(kind)[int(bias)], 3 + bias, words, 4 * size * lanes)

@@ -9,19 +9,19 @@ of B, or dot products with B's columns. An element of C is one sum over k in ord
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from . import emitter
 from .emitter import F32, I1, I32, I64, POINTER, Emitter
-from .expressions import Vector
 
 DIMS = 3  # of a batch, after those are one that may be
 # The block behind the operands' addresses. The kernel puts these there again, in fixed places, and counts items.
 (
     SCRATCH, C, A, B, BIAS, NEXT, ITEMS, LANES, LANE_SIZE, M, N, K, A_ROW, A_COLUMN, B_ROW, B_COLUMN,
-    BATCH, BATCH_ITEM, ROWS, COLUMNS, DEPTH, COPY, PACK, TURNED, SIZES,
-) = range(25)  # fmt: skip
+    BATCH, BATCH_ITEM, ROWS, COLUMNS, DEPTH, COPY, PACK, TURNED, FINISHED, LOWEST, SIZES,
+) = range(27)  # fmt: skip
 A_STRIDES, B_STRIDES = SIZES + DIMS, SIZES + 2 * DIMS
 DEEPEST = 320  # of K in a block: a tile's rows of A stay in the first cache, eight panels of B in the second
 STRIP = 4  # tiles' widths of B's rows that are read at a time for few rows of C
@@ -29,13 +29,12 @@ LOW = 4  # rows of the tiles that take what is left below the last high one
 COPY_ROW = DEEPEST + 16  # the distance of rows in the copy of A
 
 
-def emit_item(module: Any, kind: str, activated: bool) -> None:
+def emit_item(module: Any, kind: str) -> None:
     """item(p, memory, c, a, b, row, last_row, column, last_column): computes a block of C, by `finish`.
 
     Args:
       module: where to.
       kind: "tiles"; or, where C has few rows, "row" if rows of B lie in one piece each, "dot" if columns of B do.
-      activated: whether `finish` applies an activation.
     """
     if kind == "tiles":
         height = emitter.host().tile[0]
@@ -43,15 +42,15 @@ def emit_item(module: Any, kind: str, activated: bool) -> None:
             _emit_micro(module, rows, vectors, exact=rows == height)
         _emit_copy(module)
         _emit_pack(module)
-        _emit_tiles(module, activated)
+        _emit_tiles(module)
     else:
         {"row": _emit_row, "dot": _emit_dot}[kind](module)
 
 
-def emit_finish(module: Any, activation: Callable[[Vector], Vector] | None) -> None:
+def emit_finish(module: Any) -> None:
     """finish(p, c, row, tile, rows, columns, first, more, last): a tile comes to C, whose rows are `row` apart.
 
-    It is added if `more`; bias and activation follow if `last`. `first` is the number of its first column.
+    It is added if `more`; bias and the lowest value follow if `last`. `first` is the number of its first column.
     """
     arguments = [POINTER, POINTER, I64, POINTER, I64, I64, I64, I1, I1]
     emit = Emitter(module, "finish", arguments, internal=True)
@@ -69,6 +68,8 @@ def emit_finish(module: Any, activation: Callable[[Vector], Vector] | None) -> N
         build.extract_element(emit.load(bias, build.and_(emit.tail(emit.integer(1)), emit.broadcast(biased))), I32(0))
     )
     each = build.and_(biased, build.not_(one))
+    lowest = build.load(emit.at(p, emit.integer(LOWEST), I64), typ=F32)
+    lowest = emit.broadcast(build.select(last, lowest, emitter.ir.Constant(F32, -math.inf)))
     parts = []
     for n in range(0, width, lanes):
         mask = emit.tail(build.sub(columns, emit.integer(n)))
@@ -82,12 +83,9 @@ def emit_finish(module: Any, activation: Callable[[Vector], Vector] | None) -> N
             place, made = emit.at(to, emit.integer(n)), emit.at(source, emit.integer(n))
             before = build.select(more, place, made)  # not C, where it would wait for the row before to be stored
             total = build.fadd(emit.load(before, old), emit.load(made))
-            value = emit.variable(emit.vector, build.fadd(total, shift))
-            if activation is not None:
-                with build.if_then(last):
-                    whole = Vector(emit, build.load(value, typ=emit.vector))
-                    build.store(activation(whole).value, value)
-            emit.store(build.load(value, typ=emit.vector), place, mask)
+            value = build.fadd(total, shift)
+            value = build.select(build.fcmp_unordered(">", value, lowest), value, lowest)  # which leaves NaN
+            emit.store(value, place, mask)
     emit.finish()
 
 
@@ -210,20 +208,19 @@ def _transposed(emit: Emitter, lines: list[Any]) -> list[Any]:
     return lines
 
 
-def _emit_tiles(module: Any, activated: bool) -> None:
+def _emit_tiles(module: Any) -> None:
     """item: by tiles."""
     emit = Emitter(module, "item", [POINTER] * 5 + [I64] * 4, aliases=True, internal=True)
     p, memory, c, a, b, first_row, last_row, first, last = emit.args
     build, lanes, zero = emit.build, emit.lanes, emit.integer(0)
     height, width = emitter.host().tile
     n_all, k_all, a_row, a_step, b_row, b_column = (emit.field(p, i) for i in (N, K, A_ROW, A_COLUMN, B_ROW, B_COLUMN))
-    copied, packed = (build.icmp_signed("!=", emit.field(p, i), zero) for i in (COPY, PACK))
+    copied, packed, finished = (build.icmp_signed("!=", emit.field(p, i), zero) for i in (COPY, PACK, FINISHED))
     tile = memory
     copy = emit.at(memory, emit.integer(height * width))
     panels = emit.at(copy, emit.integer(height * COPY_ROW))
     calls = module.globals
 
-    finished = build.or_(I1(int(activated)), build.icmp_signed("!=", emit.field(p, BIAS), emit.integer(0)))
     tail = build.add(first, build.and_(build.sub(last, first), emit.integer(-width)))
     start = build.select(packed, first, tail)  # of the packed columns
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from . import emitter, recurrent
-from .cache import emitted
+from . import recurrent
 from .emitter import F32, I64, POINTER, Emitter
 from .expressions import Vector, sigmoid, tanh
-from .launches import Launch, emit_kernel
-from .recurrent import COLLECTED, Block, Slab, each_vector, heights, place, rounded_up, tasks_of
+from .launches import Launch
+from .recurrent import Block, Slab, each_vector, place, rounded_up
+from .sequence import Sequence
 
 # The operands, outputs first; a mask, if there is one, comes last.
 FORWARD = ("y", "last_h", "gates", "z", "h0", "weights", "bias")
@@ -83,13 +83,6 @@ def _emit_forward(module: Any, operands: tuple[str, ...]) -> None:
     emit.finish()
 
 
-def _own(emit: Emitter, of: Block, number: Any, part: int) -> Any:
-    """A slab's own memory of a gradient: dh, and what it sums of the biases' gradient, parts 0 and 1."""
-    padded = rounded_up(emit, of.units, 2 * emit.lanes)
-    panels = (padded, 3, of.units)
-    return place(emit, of.scratch, panels, (number, heights(2)[0] + 6, padded), (part * heights(2)[0], padded))
-
-
 def _emit_gradient(module: Any, operands: tuple[str, ...]) -> None:
     """task(block, number): all steps of a slab of rows, from the last to the first."""
     emit = Emitter(module, "task", [POINTER, I64])
@@ -97,7 +90,7 @@ def _emit_gradient(module: Any, operands: tuple[str, ...]) -> None:
     of = Block(emit, emit.args[0], operands)
     slab = Slab(emit, emit.args[1], of, 2, "mask" in operands)
     padded, width = rounded_up(emit, of.units, 2 * emit.lanes), build.mul(of.units, emit.integer(3))
-    dh, dbias = (_own(emit, of, emit.args[1], part) for part in range(2))
+    dh, dbias = (_KERNELS.own(emit, of, emit.args[1], part) for part in range(2))
     slab.copy(((of.gh, None), (dh, padded)))
     both = build.mul(width, emit.integer(2))
     each_vector(emit, both, lambda j, mask: emit.store(emit.floats(0.0), emit.at(dbias, j), mask))
@@ -160,30 +153,17 @@ def _emit_gradient(module: Any, operands: tuple[str, ...]) -> None:
     emit.finish()
 
 
+# A slab keeps h before and after a step; for the gradient dh, and sums dbias, which has two rows.
+_KERNELS = Sequence(
+    "gru", FORWARD, GRADIENT, gates=3, vectors=3, packed=1, kept=(2, 1), summed=6,
+    emit_pack=functools.partial(recurrent.emit_pack, groups=((0, 1, 2),)),
+    emit_forward=_emit_forward, emit_gradient=_emit_gradient,
+)  # fmt: skip
+
+
 def module(gradient: bool, masked: bool) -> Any:
     """The code of one of the two, for sequences with a mask or without."""
-    made = emitter.new_module("gru_gradient" if gradient else "gru")
-    operands = (GRADIENT if gradient else FORWARD) + ("mask",) * masked
-    vectors = 2 if gradient else 3
-    recurrent.emit_products(made, vectors, add=gradient)
-    slabs = ("task", tasks_of("batch", operands, heights(vectors)[0]))
-    if gradient:
-        recurrent.emit_pack_transposed(made, operands, 3)
-        _emit_gradient(made, operands)
-        recurrent.emit_collect(made, operands, "dbias", 6, lambda emit, of, number: _own(emit, of, number, 1))
-        packing, collecting = (tasks_of("units", operands, size) for size in (2 * emitter.host().lanes, COLLECTED))
-        emit_kernel(made, [("pack", packing), slabs, ("collect", collecting)])
-    else:
-        recurrent.emit_pack(made, operands, ((0, 1, 2),))
-        _emit_forward(made, operands)
-        emit_kernel(made, [("pack", tasks_of("units", operands, emitter.host().lanes)), slabs])
-    return made
-
-
-@functools.cache
-def _code(target: Any, gradient: bool, masked: bool) -> int:
-    (address,) = emitted(module, (gradient, masked), ("kernel",))
-    return address
+    return _KERNELS.module(gradient, masked)
 
 
 def launch(gradient: bool, batch: int, steps: int, units: int, masked: bool, backwards: bool) -> Launch:
@@ -197,9 +177,4 @@ def launch(gradient: bool, batch: int, steps: int, units: int, masked: bool, bac
     product with the weights, both where z has that step; the gradients of y, last_h; y, gates; and all that the forward
     one took, of which it reads no z and no bias.
     """
-    lanes, high = emitter.host().lanes, heights(2 if gradient else 3)[0]
-    vector = 2 * lanes if gradient else lanes
-    padded = -(-units // vector) * vector
-    scratch = 4 * padded * (3 * units + -(-batch // high) * (high + 6 if gradient else 2 * high))
-    operands = len(GRADIENT if gradient else FORWARD) + masked
-    return Launch(_code(emitter.host(), gradient, masked), operands, (batch, steps, units, int(backwards)), scratch)
+    return _KERNELS.launch(module, gradient, batch, steps, units, masked, backwards)

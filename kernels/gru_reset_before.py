@@ -6,15 +6,13 @@ its gradient. The columns for n are packed two vectors at a time.
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
-from . import emitter, recurrent
-from .cache import emitted
 from .emitter import F32, I64, POINTER, Emitter
 from .expressions import Vector, sigmoid, tanh
-from .launches import Launch, emit_kernel
-from .recurrent import COLLECTED, Block, Slab, each_vector, heights, place, rounded_up, tasks_of
+from .launches import Launch
+from .recurrent import Block, Slab, each_vector, place, rounded_up
+from .sequence import Sequence
 
 # The operands, outputs first; a mask, if there is one, comes last.
 FORWARD = ("y", "last_h", "gates", "z", "h0", "weights", "bias")
@@ -109,13 +107,6 @@ def _emit_forward(module: Any, operands: tuple[str, ...]) -> None:
     emit.finish()
 
 
-def _own(emit: Emitter, of: Block, number: Any, part: int) -> Any:
-    """A slab's own memory of a gradient: dh, that for r · h, and what it sums of the bias's gradient, parts 0 to 2."""
-    padded = rounded_up(emit, of.units, 2 * emit.lanes)
-    panels = (padded, 3, of.units)
-    return place(emit, of.scratch, panels, (number, 2 * heights(2)[0] + 3, padded), (part * heights(2)[0], padded))
-
-
 def _emit_gradient(module: Any, operands: tuple[str, ...]) -> None:
     """task(block, number): all steps of a slab of rows, from the last to the first."""
     emit = Emitter(module, "task", [POINTER, I64])
@@ -123,7 +114,7 @@ def _emit_gradient(module: Any, operands: tuple[str, ...]) -> None:
     of = Block(emit, emit.args[0], operands)
     slab = Slab(emit, emit.args[1], of, 2, "mask" in operands)
     padded, width = rounded_up(emit, of.units, 2 * emit.lanes), build.mul(of.units, emit.integer(3))
-    dh, dgated, dbias = (_own(emit, of, emit.args[1], part) for part in range(3))
+    dh, dgated, dbias = (_KERNELS.own(emit, of, emit.args[1], part) for part in range(3))
     slab.copy(((of.gh, None), (dh, padded)))
     each_vector(emit, width, lambda j, mask: emit.store(emit.floats(0.0), emit.at(dbias, j), mask))
 
@@ -212,29 +203,17 @@ def _emit_gradient(module: Any, operands: tuple[str, ...]) -> None:
     emit.finish()
 
 
+# A slab keeps h, r · h and the sums for n; for the gradient dh and that for r · h, and sums dbias.
+_KERNELS = Sequence(
+    "gru_reset_before", FORWARD, GRADIENT, gates=3, vectors=2, packed=2, kept=(3, 2), summed=3,
+    emit_pack=_emit_pack,
+    emit_forward=_emit_forward, emit_gradient=_emit_gradient,
+)  # fmt: skip
+
+
 def module(gradient: bool, masked: bool) -> Any:
     """The code of one of the two, for sequences with a mask or without."""
-    made = emitter.new_module("gru_reset_before_gradient" if gradient else "gru_reset_before")
-    operands = (GRADIENT if gradient else FORWARD) + ("mask",) * masked
-    recurrent.emit_products(made, 2, add=gradient)
-    stages = [("pack", tasks_of("units", operands, 2 * emitter.host().lanes))]
-    stages.append(("task", tasks_of("batch", operands, heights(2)[0])))
-    if gradient:
-        recurrent.emit_pack_transposed(made, operands, 3)
-        _emit_gradient(made, operands)
-        recurrent.emit_collect(made, operands, "dbias", 3, lambda emit, of, number: _own(emit, of, number, 2))
-        stages.append(("collect", tasks_of("units", operands, COLLECTED)))
-    else:
-        _emit_pack(made, operands)
-        _emit_forward(made, operands)
-    emit_kernel(made, stages)
-    return made
-
-
-@functools.cache
-def _code(target: Any, gradient: bool, masked: bool) -> int:
-    (address,) = emitted(module, (gradient, masked), ("kernel",))
-    return address
+    return _KERNELS.module(gradient, masked)
 
 
 def launch(gradient: bool, batch: int, steps: int, units: int, masked: bool, backwards: bool) -> Launch:
@@ -243,8 +222,4 @@ def launch(gradient: bool, batch: int, steps: int, units: int, masked: bool, bac
     As for `gru`, with gates z, r, n [batch, steps, 3 · units] and a bias [3 · units]; in the place of dinner, which is
     dz here, the gradient gives gated, r times the h that each step began with, where z has that step, 0 if not taken.
     """
-    wide, high = 2 * emitter.host().lanes, heights(2)[0]
-    padded = -(-units // wide) * wide
-    scratch = 4 * padded * (3 * units + -(-batch // high) * (2 * high + 3 if gradient else 3 * high))
-    operands = len(GRADIENT if gradient else FORWARD) + masked
-    return Launch(_code(emitter.host(), gradient, masked), operands, (batch, steps, units, int(backwards)), scratch)
+    return _KERNELS.launch(module, gradient, batch, steps, units, masked, backwards)

@@ -12,7 +12,7 @@ from typing import Any
 
 from . import convolution_plan as plan
 from . import emitter
-from .bands import divided, emit_band, maximum, phase_at
+from .bands import Band, band_item, divided, maximum
 from .cache import emitted
 from .convolution import emit_entry, product
 from .emitter import F32, I64, POINTER, Emitter
@@ -63,24 +63,17 @@ def _emit_tile(module: Any, height: int, vectors: int) -> None:
 
 
 def _emit_item(module: Any, vectors: int) -> None:
-    """item(block, sums, number, begin, end, more): what a band gives, or some whole images, for some panels."""
-    emit = Emitter(module, "item", [POINTER, POINTER, I64, I64, I64, I64], internal=True)
-    build, (block, sums, number, begin, end, more), zero = emit.build, emit.args, emit.integer(0)
-    phase = phase_at(emit, block, zero)
-    together = emit.field(block, plan.ITEM_IMAGES)
-    group_of, band = divided(emit, number, emit.field(block, plan.BANDS))
-    image = build.mul(group_of, together)
-    images = emit.minimum(build.sub(emit.field(block, plan.IMAGES), image), together)
-    first = build.mul(band, emit.field(block, plan.BAND))
-    rows = emit.minimum(build.sub(emit.field(phase, plan.ROWS), first), emit.field(block, plan.BAND))
-    source, distance = emit_band(emit, block, phase, image, first, rows, images)
+    """What a band gives, or some whole images, for some panels."""
+    with band_item(module) as (emit, band, arguments):
+        _emit_sums(emit, band, vectors, *arguments)
+
+
+def _emit_sums(emit: Emitter, band: Band, vectors: int, sums: Any, begin: Any, end: Any, more: Any) -> None:
+    build, zero, module, block, phase = emit.build, emit.integer(0), emit.module, band.block, band.phase
     flat = build.icmp_signed("!=", emit.field(phase, plan.FLAT), zero)
     columns = emit.field(phase, plan.COLUMNS)
-    pixels = build.select(flat, build.mul(rows, columns), columns)
-    lines = build.select(flat, emit.integer(1), rows)
-    place = build.mul(first, emit.field(phase, plan.OUT_ROW))
-    place = build.add(place, build.mul(image, emit.field(block, plan.OUT_IMAGE)))
-    gradient = emit.at(emit.field(block, plan.Y, POINTER), place)
+    pixels = build.select(flat, build.mul(band.rows, columns), columns)
+    lines = build.select(flat, emit.integer(1), band.rows)
     filters, wide = emit.field(block, plan.FILTERS), emit.integer(emit.lanes * vectors)
     depth, along = emit.field(phase, plan.LOOP_DEPTH), emit.field(phase, plan.LOOP_ALONG)
     row = emit.field(block, plan.OUT_CHANNELS)
@@ -88,8 +81,8 @@ def _emit_item(module: Any, vectors: int) -> None:
         group, part = divided(emit, panel, emit.field(block, plan.PANELS_IN_GROUP))
         n = build.mul(part, wide)
         channel = build.add(build.mul(group, filters), n)
-        g, to = emit.at(gradient, channel), emit.at(sums, channel)
-        of_group = emit.at(source, build.mul(group, emit.field(phase, plan.A_GROUP)))
+        g, to = emit.at(band.result, channel), emit.at(sums, channel)
+        of_group = emit.at(band.source, build.mul(group, emit.field(phase, plan.A_GROUP)))
         with emit.loop(zero, emit.field(phase, plan.LOOP_DOWN)) as down, emit.loop(zero, along) as tap:
             shift = build.add(
                 build.mul(down, emit.field(phase, plan.A_DOWN)), build.mul(tap, emit.field(phase, plan.A_ALONG))
@@ -105,8 +98,7 @@ def _emit_item(module: Any, vectors: int) -> None:
                     there, here = emit.at(to_tap, build.mul(start, row)), emit.at(of_tap, start)
                     arguments = [there, here, g, build.sub(m, start), build.sub(depth, start), build.sub(filters, n)]
                     tile = module.globals[f"tile_{tall}"]
-                    build.call(tile, [*arguments, images, lines, pixels, distance, more, block, phase])
-    emit.finish()
+                    build.call(tile, [*arguments, band.images, lines, pixels, band.distance, more, block, phase])
 
 
 def emit_slab_task(module: Any) -> None:
@@ -168,7 +160,7 @@ def chunks(emit: Emitter, words: Value) -> Value:
 
 def module(vectors: int) -> Any:
     """The code for tiles of so many vectors a row."""
-    made = emitter.new_module("kernel_gradient", lightly=True)
+    made = emitter.new_module("kernel_gradient")
     for height in heights(emitter.host().lanes):
         _emit_tile(made, height, vectors)
     _emit_item(made, vectors)

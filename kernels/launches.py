@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import math
+import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -85,6 +87,12 @@ def address_of(array: Any) -> int:
         return ctypes.addressof(ctypes.c_char.from_buffer(array if flags.c_contiguous else array.T))
     address: int = array.ctypes.data  # four times as slow
     return address
+
+
+def lowest(relu: bool) -> int:
+    """The word that holds the least value a product's kernel gives, a float32: what is less becomes it, NaN stays."""
+    word: int = struct.unpack("<q", struct.pack("<fxxxx", 0.0 if relu else -math.inf))[0]
+    return word
 
 
 def emit_kernel(module: Any, stages: Sequence[tuple[str, Callable[[Emitter, Any], Any]]], name: str = "kernel") -> None:

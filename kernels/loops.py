@@ -27,6 +27,9 @@ REDUCTIONS = frozenset(("sum", "max", "min", "any", "all", "argmax", "argmin"))
 _HEAVY = frozenset(
     ("exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh", "erf", "erfc", "sigmoid", "power", "divide")
 )
+# Threads share a loop of more than some 10 µs, in operations on elements; a heavy one counts as several. Where cores
+# are far from each other, handing a task over and the data back costs some µs.
+_WORTH_SHARING, _HEAVY_AS = 1 << 20, 8
 
 
 class Op(NamedTuple):
@@ -396,7 +399,7 @@ def module(plain: tuple[Any, ...]) -> Any:
     """The code of a loop, told by its spec as plain tuples."""
     spec = _spec(plain)
     by_row = spec.kind == "rows"  # the others need what is the same for all rows moved out of the loop over them
-    made = emitter.new_module(f"loop_{spec.kind}", lightly=by_row, sharing=by_row)
+    made = emitter.new_module(f"loop_{spec.kind}", passes="sharing" if by_row else "all")
     loop: Any = _Rows(spec, made) if spec.kind == "rows" else _Columns(spec, made)
     loop.task()
     stages = [("task", lambda emit, block: emit.field(block, loop.first + TASKS))]
@@ -437,6 +440,8 @@ def launch(
     """
     spec = _spec(spec)
     per_task = max(1, SLAB // max(columns, 1))
+    if spec.kind == "rows" and rows * columns * _cost(spec) < _WORTH_SHARING:
+        per_task = max(1, rows)
     slabs = -(-rows // per_task) if spec.kind == "columns" else 0
     tasks = outer * slabs if spec.kind == "columns" else -(-rows // per_task)
     total = outer * rows * columns if size is None else size
@@ -445,6 +450,11 @@ def launch(
     words = (*fixed, *sizes, *(stride for operand in strides for stride in operand), *numbers)
     reduced = sum(spec.ops[i].name in REDUCTIONS for i in set(spec.stores)) if spec.kind == "columns" else 0
     return Launch(code(spec), len(spec.stores) + len(spec.inner), words, 8 * tasks * reduced * columns)
+
+
+def _cost(spec: Spec) -> int:
+    """Of an element."""
+    return sum(_HEAVY_AS if op.name in _HEAVY else 1 for op in spec.ops)
 
 
 def _bits(dtype: str, value: Any) -> int:

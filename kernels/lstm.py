@@ -10,12 +10,12 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from . import emitter, recurrent
-from .cache import emitted
+from . import recurrent
 from .emitter import F32, I64, POINTER, Emitter
 from .expressions import Vector, sigmoid, tanh
-from .launches import Launch, emit_kernel
-from .recurrent import COLLECTED, Block, Slab, each_vector, heights, place, rounded_up, tasks_of
+from .launches import Launch
+from .recurrent import Block, Slab, each_vector, place, rounded_up
+from .sequence import Sequence
 
 # The operands, outputs first; a mask, if there is one, comes last.
 FORWARD = ("y", "last_h", "last_c", "gates", "cells", "z", "h0", "c0", "weights", "bias")
@@ -90,13 +90,6 @@ def _emit_forward(module: Any, operands: tuple[str, ...]) -> None:
     emit.finish()
 
 
-def _own(emit: Emitter, of: Block, number: Any, part: int) -> Any:
-    """A slab's own memory of a gradient: dh, dc and what it sums of the bias's gradient, parts 0 to 2."""
-    padded = rounded_up(emit, of.units, 2 * emit.lanes)
-    panels = (padded, 4, of.units)
-    return place(emit, of.scratch, panels, (number, 2 * heights(2)[0] + 4, padded), (part * heights(2)[0], padded))
-
-
 def _emit_gradient(module: Any, operands: tuple[str, ...]) -> None:
     """task(block, number): all steps of a slab of rows, from the last to the first."""
     emit = Emitter(module, "task", [POINTER, I64])
@@ -104,7 +97,7 @@ def _emit_gradient(module: Any, operands: tuple[str, ...]) -> None:
     of = Block(emit, emit.args[0], operands)
     slab = Slab(emit, emit.args[1], of, 2, "mask" in operands)
     padded, width = rounded_up(emit, of.units, 2 * emit.lanes), build.mul(of.units, emit.integer(4))
-    dh, dc, dbias = (_own(emit, of, emit.args[1], part) for part in range(3))
+    dh, dc, dbias = (_KERNELS.own(emit, of, emit.args[1], part) for part in range(3))
     slab.copy(((of.gh, None), (dh, padded)), ((of.gc, None), (dc, padded)))
     each_vector(emit, width, lambda j, mask: emit.store(emit.floats(0.0), emit.at(dbias, j), mask))
 
@@ -171,29 +164,17 @@ def _emit_gradient(module: Any, operands: tuple[str, ...]) -> None:
     emit.finish()
 
 
+# A slab keeps h before and after a step, and c; for the gradient dh and dc, and sums dbias.
+_KERNELS = Sequence(
+    "lstm", FORWARD, GRADIENT, gates=4, vectors=2, packed=1, kept=(3, 2), summed=4,
+    emit_pack=functools.partial(recurrent.emit_pack, groups=((0, 1), (2, 3))),
+    emit_forward=_emit_forward, emit_gradient=_emit_gradient,
+)  # fmt: skip
+
+
 def module(gradient: bool, masked: bool) -> Any:
     """The code of one of the two, for sequences with a mask or without."""
-    made = emitter.new_module("lstm_gradient" if gradient else "lstm")
-    operands = (GRADIENT if gradient else FORWARD) + ("mask",) * masked
-    recurrent.emit_products(made, 2, add=gradient)
-    slabs = ("task", tasks_of("batch", operands, heights(2)[0]))
-    if gradient:
-        recurrent.emit_pack_transposed(made, operands, 4)
-        _emit_gradient(made, operands)
-        recurrent.emit_collect(made, operands, "dbias", 4, lambda emit, of, number: _own(emit, of, number, 2))
-        packing, collecting = (tasks_of("units", operands, size) for size in (2 * emitter.host().lanes, COLLECTED))
-        emit_kernel(made, [("pack", packing), slabs, ("collect", collecting)])
-    else:
-        recurrent.emit_pack(made, operands, ((0, 1), (2, 3)))
-        _emit_forward(made, operands)
-        emit_kernel(made, [("pack", tasks_of("units", operands, emitter.host().lanes)), slabs])
-    return made
-
-
-@functools.cache
-def _code(target: Any, gradient: bool, masked: bool) -> int:
-    (address,) = emitted(module, (gradient, masked), ("kernel",))
-    return address
+    return _KERNELS.module(gradient, masked)
 
 
 def launch(gradient: bool, batch: int, steps: int, units: int, masked: bool, backwards: bool) -> Launch:
@@ -206,10 +187,4 @@ def launch(gradient: bool, batch: int, steps: int, units: int, masked: bool, bac
     For the gradient it takes dz, dh0, dc0, dbias and before, the h that each step began with, where z has that step;
     the gradients of y, last_h, last_c; y, gates, cells; and all that the forward one took, of which it reads no z.
     """
-    lanes, high = emitter.host().lanes, heights(2)[0]
-    vector = 2 * lanes if gradient else lanes
-    padded = -(-units // vector) * vector
-    own = 2 * high + 4 if gradient else 3 * high
-    scratch = 4 * padded * (4 * units + -(-batch // high) * own)
-    operands = len(GRADIENT if gradient else FORWARD) + masked
-    return Launch(_code(emitter.host(), gradient, masked), operands, (batch, steps, units, int(backwards)), scratch)
+    return _KERNELS.launch(module, gradient, batch, steps, units, masked, backwards)

@@ -282,8 +282,7 @@ class Plan:
 
     def _call(self, task: Task, arrays: list[Any]) -> None:
         """Runs an operation that has no kernel."""
-        node = task.node
-        assert node is not None
+        (node,) = task.nodes
         found = iter(task.inputs)
         given = [
             self._array(next(found), arrays) if isinstance(x, (AbstractTensor, Tensor)) else x for x in node.inputs

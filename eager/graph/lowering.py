@@ -1,21 +1,23 @@
 """Lowering: steps as launches of kernels, or as calls from Python where there is no kernel.
 
 A loop's operations become a `Spec`; what they load, where it is and how it is gone through become operands and strides.
-A primitive with a kernel rule brings its own launch. Nothing here knows memory: operands are bases and offsets.
+An operation with a kernel of its own is a call (`calls.py`). Nothing here knows memory: operands are bases and offsets.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from .. import dtypes, kernels
-from ..tensor import AbstractTensor, Operand, Tensor, wrap
+from .. import kernels
+from ..tensor import AbstractTensor, Operand, Tensor
 from . import views
+from .calls import bias_of, ended, launch_of, operands, options_of
 from .fusion import Fused, Step, way_of
 from .graph import Graph, Node
 from .kinds import REDUCTIONS, is_reduction
@@ -31,24 +33,35 @@ class Task:
     """What runs as one: a launch, or a node called from Python.
 
     outputs: the values made. inputs: the operands, as views of their bases.
+    nodes: of a call, its operation, and those that end it.
     """
 
     outputs: list[AbstractTensor]
     inputs: list[View]
     launch: Any = None
-    node: Node | None = None
+    nodes: Sequence[Node] = ()
     in_place: bool = False  # whether an output may lie where an input is that is gone through alike
 
     def __str__(self) -> str:
-        if self.node is not None:
-            return f"{'python' if self.launch is None else 'kernel'} {self.node.primitive.name}"
-        return "loop"
+        if not self.nodes:
+            return "loop"
+        return f"{'python' if self.launch is None else 'kernel'} {' + '.join(x.primitive.name for x in self.nodes)}"
 
 
 def lower(graph: Graph, fused: Fused) -> list[Task]:
     """The tasks of a graph, in the order of its steps."""
+    with kernels.ahead() as wait:
+        tasks = _lowered(graph, fused)
+        while wait():
+            tasks = _lowered(graph, fused)
+    return tasks
+
+
+def _lowered(graph: Graph, fused: Fused) -> list[Task]:
+    """The same, where a task whose code is being made yet has no launch."""
+    steps = ended(graph, fused)
     needed = {id(fused.result(x).base) for x in graph.results()}
-    for step in fused.steps:
+    for step in steps:
         own = {id(y) for _, node in step.nodes for y in node.outputs}
         for _, node in step.nodes:
             for x in node.values():
@@ -56,49 +69,22 @@ def lower(graph: Graph, fused: Fused) -> list[Task]:
                 if step.kind == "call" or id(base) not in own:
                     needed.add(id(base))
     tasks: list[Task] = []
-    for step in fused.steps:
+    for step in steps:
         if step.kind == "call":
-            tasks.append(_call(step.nodes[0][1], fused))
+            tasks.append(_call([node for _, node in step.nodes], fused))
         else:
             tasks += _loop(step, fused, needed)
     return tasks
 
 
-def _call(node: Node, fused: Fused) -> Task:
-    inputs = [fused.view(_in_order(x)) for x in node.inputs if isinstance(x, (AbstractTensor, Tensor))]
-    special = _LAUNCHES.get(node.primitive.name)
+def _call(nodes: Sequence[Node], fused: Fused) -> Task:
+    node, *ending = nodes
+    inputs = operands(node, fused)
     launch = None
-    if special is not None:
-        launch = special(node, inputs)
-    elif node.primitive.kernel_rule is not None and all(view.is_whole for view in inputs):
-        launch = node.primitive.kernel_rule(*node.inputs, **node.params)
-    return Task(list(node.outputs), inputs, launch, node)
-
-
-def _in_order(x: Any) -> Any:
-    """An operand, a constant with all its elements in order."""
-    if not isinstance(x, Tensor) or x._array.flags.c_contiguous:
-        return x
-    return wrap(np.ascontiguousarray(x._array))
-
-
-def _matmul(node: Node, inputs: list[View]) -> Any:
-    """The launch of a matrix product, whose operands may be views."""
-    if len(inputs) != 2 or any(view.base.dtype != dtypes.FLOATX for view in inputs):
-        return None
-    a, b = inputs
-    if len(a.shape) < 2 or len(b.shape) < 2 or not a.size or not b.size:
-        return None
-    batch = views.shape_of(node.outputs[0])[:-2]
-    (m, k), n = a.shape[-2:], b.shape[-1]
-    if len(b.shape) == 2 and batch and views.is_contiguous(a.shape, a.strides):
-        m, batch = m * math.prod(batch), ()
-        a = View(a.base, (m, k), (k, 1), a.offset)
-    along = [views.broadcast(view, (*batch, *view.shape[-2:]))[: len(batch)] for view in (a, b)]
-    return kernels.launch("gemm", m, n, k, a.strides[-2:], b.strides[-2:], batch, *along)
-
-
-_LAUNCHES: dict[str, Callable[[Node, list[View]], Any]] = {"matmul": _matmul}
+    with contextlib.suppress(kernels.NotYet):
+        launch = launch_of(node, inputs, **(options_of(ending) if ending else {}))
+    biases = [bias for other in ending if (bias := bias_of(node, other, fused)) is not None]
+    return Task(list(nodes[-1].outputs), [*inputs, *biases], launch, nodes)
 
 
 # --- loops
@@ -107,9 +93,11 @@ _LAUNCHES: dict[str, Callable[[Node, list[View]], Any]] = {"matmul": _matmul}
 def _loop(step: Step, fused: Fused, needed: set[int]) -> list[Task]:
     """A loop as a launch; its operations one by one if there is no kernel."""
     outputs = [y for _, node in step.nodes for y in node.outputs if id(y) in needed]
-    made = _Loop(step, fused, outputs).launch()
+    made = None
+    with contextlib.suppress(kernels.NotYet):
+        made = _Loop(step, fused, outputs).launch()
     if made is None:
-        return [_call(node, fused) for _, node in step.nodes]
+        return [_call([node], fused) for _, node in step.nodes]
     launch, inputs = made
     return [Task(outputs, inputs, launch, in_place=step.kind == "flat")]
 

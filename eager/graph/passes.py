@@ -1,7 +1,8 @@
 """Passes: from a graph to a smaller one that means the same. Every result is checked.
 
 `specialize` puts sizes in the place of unknown dimensions; `simplify` leaves out what changes nothing and computes what
-is constant; `share` computes equal things once; `prune` leaves out what nobody needs.
+is constant; `share` computes equal things once, `before_spreading` some of them where there are fewer elements;
+`prune` leaves out what nobody needs.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ from ..dimensions import Atom, Dim, Shape, bind, evaluate, known, same
 from ..primitive import Primitive
 from ..tensor import AbstractTensor, Tensor, dims, wrap
 from .graph import Graph, Node
+from .spreading import before_spreading
 
 LARGEST_CONSTANT = 4096  # elements that are computed ahead; more would be kept for each graph
 
 
 def optimize(graph: Graph) -> Graph:
     """The graph after every pass."""
-    for one in (prune, simplify, share, prune):
+    for one in (prune, simplify, share, before_spreading, prune):
         graph = one(graph).check()
     return graph
 

@@ -64,7 +64,16 @@ def _correlated(g: Any, x: Any, window: Any, strides: Any, pads: Pads, dilation:
 
 
 def launch(
-    kind: str, images: Shape, kernel: Shape, counts: Any, strides: Any, pads: Pads, dilation: Any, groups: Any
+    kind: str,
+    images: Shape,
+    kernel: Shape,
+    counts: Any,
+    strides: Any,
+    pads: Pads,
+    dilation: Any,
+    groups: Any,
+    bias: bool = False,
+    relu: bool = False,
 ) -> Any:
     """The kernel for "forward", "gradient" (of the images) or "kernel" (its gradient); None if there is none."""
     *window, _, filters = kernel
@@ -76,10 +85,10 @@ def launch(
         strides, dilation, fitting = (1, *strides), (1, *dilation), ((0, 0), *fitting)
     key = images, kernel, tuple(strides), fitting, tuple(dilation)
     if images[-1] == filters == groups > 1:
-        return kernels.launch("depthwise", kind, *key)
+        return None if bias or relu else kernels.launch("depthwise", kind, *key)
     if kind == "kernel":
         return kernels.launch("kernel_gradient", *key, groups)
-    return kernels.launch("convolution", kind, *key, groups)
+    return kernels.launch("convolution", kind, *key, groups, bias, relu)
 
 
 def _launch_on(
@@ -260,11 +269,13 @@ convolution_kernel_gradient.defvjp(
 )
 
 
-def _forward_kernel(x: Any, kernel: Any, strides: Any, pads: Pads, dilation: Any, groups: int) -> Any:
+def _forward_kernel(
+    x: Any, kernel: Any, strides: Any, pads: Pads, dilation: Any, groups: int, bias: bool = False, relu: bool = False
+) -> Any:
     if x.dtype != _FLOAT32:
         return None
     counts = _counts(x.shape[1:-1], kernel.shape[:-2], strides, pads, dilation)
-    return launch("forward", x.shape, kernel.shape, counts, strides, pads, dilation, groups)
+    return launch("forward", x.shape, kernel.shape, counts, strides, pads, dilation, groups, bias, relu)
 
 
 def _images_kernel(g: Any, kernel: Any, space: Any, groups: int, **params: Any) -> Any:

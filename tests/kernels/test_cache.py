@@ -227,3 +227,31 @@ def test_folder(monkeypatch, platform, variables, expected):
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(cache.sys, "platform", platform)
     assert str(cache.folder()) == expected
+
+
+def test_full_folder_loses_what_was_not_used_for_longest(place, monkeypatch):
+    monkeypatch.setattr(cache, "MOST_BYTES", 1000)
+    place.mkdir(parents=True, mode=0o700)
+    now = time.time()
+    for age in range(8):
+        (place / f"of{age}").write_bytes(bytes(300))
+        os.utime(place / f"of{age}", (now - 10 * age - 100, now - 10_000))
+    for age in (10, 10_000):  # one is being written
+        (place / f"new-{age}").write_bytes(b"")
+        os.utime(place / f"new-{age}", (now - age, now - age))
+    cache.write(place, b"key", b"code" * 20)
+    names = {path.name for path in place.iterdir()} - {cache._entry(place, b"key").name}
+    assert names == {"of0", "new-10"}
+    assert cache.read(place, b"key") == b"code" * 20
+    for age in range(4):
+        (place / f"again{age}").write_bytes(bytes(300))
+    cache.write(place, b"other", b"code")
+    assert len(list(place.iterdir())) == 8  # a process looks once
+
+
+def test_folder_within_bounds_keeps_everything(place):
+    place.mkdir(parents=True, mode=0o700)
+    (place / "old").write_bytes(bytes(300))
+    os.utime(place / "old", (0, 0))
+    cache.write(place, b"key", b"code")
+    assert (place / "old").exists() and cache.read(place, b"key") == b"code"

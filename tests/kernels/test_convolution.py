@@ -127,16 +127,16 @@ def test_every_way_to_spread_a_band(made, way, monkeypatch):
         np.testing.assert_allclose(y, expected(x, w, g, *options)[0], rtol=1e-4, atol=1e-4)
 
 
-def test_bias_and_activation(made):
+def test_bias_and_relu(made):
     case = CASES["groups"]
     x, w, g = operands(*case)
-    bias = np.random.default_rng(1).normal(size=w.shape[-1]).astype(np.float32)
-    exact = expected(x, w, g, *case[2:])[0] + bias
-    for relu in (False, True):
-        y = run(convolution.launch("forward", *case, True, relu), g.shape, x, w, bias)
-        np.testing.assert_allclose(y, np.maximum(exact, 0) if relu else exact, rtol=1e-4, atol=1e-4)
-    y = run(convolution.launch("forward", *case, False, True), g.shape, x, w)
-    np.testing.assert_allclose(y, np.maximum(exact - bias, 0), rtol=1e-4, atol=1e-4)
+    output, by_image, _ = expected(x, w, g, *case[2:])
+    for kind, exact, inputs in (("forward", output, (x, w)), ("gradient", by_image, (g, w))):
+        bias = np.random.default_rng(1).normal(size=exact.shape[-1]).astype(np.float32)
+        for biased, relu in ((True, False), (True, True), (False, True)):
+            y = run(convolution.launch(kind, *case, biased, relu), exact.shape, *inputs, *[bias] * biased)
+            sums = exact + bias * biased
+            np.testing.assert_allclose(y, np.maximum(sums, 0) if relu else sums, rtol=1e-4, atol=1e-4)
 
 
 DEPTHWISE = [

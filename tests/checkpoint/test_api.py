@@ -318,6 +318,30 @@ print(eagerly.checkpoint.extract(*sys.argv[1:]))
 """
 
 
+STRANGER = """
+import sys
+sys.path[:0] = {paths!r}
+import eagerly
+from eagerly.checkpoint import Checkpoint, load_into
+
+class Other(eagerly.Trackable):
+    def __init__(self):
+        self.kernel = eagerly.Variable([0.0, 0.0])
+
+one, two = Other(), Other()
+Checkpoint(generator=one).restore(sys.argv[1], only="gan/generator").assert_consumed()
+load_into(two, sys.argv[1], at="gan/generator").assert_consumed()
+print(one.kernel.numpy().tolist(), two.kernel.numpy().tolist(), "trackables" in sys.modules)
+"""
+
+
+def test_a_part_is_restored_where_no_class_of_the_file_exists(tmp_path):
+    path = Checkpoint(gan=Box(generator=Model(kernel=filled(2)), other=Lazy().build(2))).save(tmp_path / "gan")
+    code = STRANGER.format(paths=[*filter(None, sys.path)])
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
+    assert done.stdout == "[1.0, 2.0] [1.0, 2.0] False\n"
+
+
 def test_extracting_needs_no_class_of_the_users(tmp_path):
     gan = Box(generator=Model(kernel=filled(2), c=Counter(3)), other=Lazy().build(2))
     path = Checkpoint(gan=gan).save(tmp_path / "gan")

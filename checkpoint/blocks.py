@@ -5,6 +5,7 @@ A file's blocks are 1 MiB under one CRC-32. Reading and writing, and zlib's chec
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,9 +18,7 @@ from ..kernels.processors import cpus
 from . import format as layout
 
 _LARGE = 4 * layout.BLOCK  # bytes from which threads pay
-_HUGE = (
-    64 * layout.BLOCK
-)  # bytes from which a kernel of checksums pays for its loading, if nothing else has loaded LLVM
+_HUGE = 128 * layout.BLOCK  # bytes from which a kernel of checksums pays for loading LLVM, if nothing else has
 _MOST_THREADS = 4
 
 
@@ -37,7 +36,8 @@ Checksum = Callable[[Any], int]
 
 def checksum_for(size: int) -> Checksum:
     """CRC-32 of a block: by a kernel where so many bytes pay for its loading."""
-    return (kernels.launch("crc32") if size >= _HUGE else None) or layout.checksum
+    least = _LARGE if "llvmlite" in sys.modules else _HUGE
+    return (kernels.launch("crc32") if size >= least else None) or layout.checksum
 
 
 def run(jobs: Sequence[Job], work: Callable[[int, memoryview], int]) -> None:

@@ -1,13 +1,16 @@
 """Values in blocks and in crowds, on threads, and where the system has no calls for reading and writing at a place."""
 
 import os
+import sys
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
+from eagerly import kernels
 from eagerly.checkpoint import Checkpoint, blocks, reading
+from eagerly.checkpoint import format as layout
 from eagerly.checkpoint.reading import CheckpointFile
 from eagerly.errors import CorruptCheckpointError
 from eagerly.variable import Variable
@@ -126,3 +129,17 @@ def test_a_crowd_that_fills_several_blocks(tmp_path):
         numbers = [file.find(f"v/{i}", "it") for i in some]
         arrays = file.read_all(numbers)
     assert all(np.array_equal(arrays[number], saved[i]) for number, i in zip(numbers, some, strict=True))
+
+
+@pytest.mark.parametrize(("loaded", "megabytes"), [(True, 4), (False, 128)])
+def test_checksums_come_from_a_kernel_where_that_pays(loaded, megabytes, monkeypatch):
+    asked = []
+    monkeypatch.setattr(kernels, "launch", lambda name: asked.append(name) or sum)
+    if loaded:
+        monkeypatch.setitem(sys.modules, "llvmlite", None)
+    else:
+        monkeypatch.delitem(sys.modules, "llvmlite", raising=False)
+    assert blocks.checksum_for(megabytes * 2**20 - 1) is layout.checksum and not asked
+    assert blocks.checksum_for(megabytes * 2**20) is sum and asked == ["crc32"]
+    monkeypatch.setattr(kernels, "launch", lambda name: None)
+    assert blocks.checksum_for(2**40) is layout.checksum

@@ -77,6 +77,7 @@ def test_without_calls_that_read_and_write_at_a_place(tmp_path, monkeypatch):
     for name in ("pwrite", "preadv"):
         monkeypatch.delattr(os, name)
     monkeypatch.setattr(blocks, "cpus", lambda: 3)
+    monkeypatch.setattr(blocks, "_LARGE", 2**22)
     saved = [*crowd(), Variable(np.arange(3_000_000, dtype=np.float32))]
     restored = [*crowd(value=0.0), Variable(np.zeros(3_000_000, np.float32))]
     Checkpoint(v=restored).restore(Checkpoint(v=saved).write(tmp_path / "c.h5"))
@@ -85,6 +86,7 @@ def test_without_calls_that_read_and_write_at_a_place(tmp_path, monkeypatch):
 
 def test_an_error_on_a_thread_is_the_error_of_the_save(tmp_path, monkeypatch):
     monkeypatch.setattr(blocks, "cpus", lambda: 3)
+    monkeypatch.setattr(blocks, "_LARGE", 2**22)
     original, left = os.pwrite, [4]
 
     def full(descriptor, data, offset):

@@ -48,6 +48,7 @@ def read_index(content: Any, version: int, end: int) -> Index:
     if unknown:
         raise UnknownFeature(f"it requires the feature {unknown[0]!r:.80}. Update eagerly to read this file.")
     encoded = expect(content.get("objects"), list, "objects")
+    _check_names(encoded)
     values = (index_1.read_values if version == 1 else _read_values)(content, encoded, end)
     nodes = {number for number, entry in enumerate(values.entries) if entry is None}
     if 0 not in nodes:
@@ -62,6 +63,18 @@ def read_index(content: Any, version: int, end: int) -> Index:
     if problem:
         raise ValueError(f"about: {problem}")
     return Index(objects, values, about, _tree(content.get("tree")))
+
+
+def _check_names(encoded: list[Any]) -> None:
+    """No more objects than names: the rest of the index has to be of a length that tells how much memory they take."""
+    nodes = [item for item in encoded if type(item) is dict]
+    links = [item.get("children") for item in nodes]
+    for item in nodes:
+        if isinstance(item.get("bound"), dict):
+            links += item["bound"].values()
+    names = sum(len(part) for part in links if isinstance(part, dict))
+    if len(encoded) > names + 1:
+        raise ValueError(f"expected a way to each object, got {names} names for {len(encoded)} objects")
 
 
 def _tree(tree: Any) -> int | None:

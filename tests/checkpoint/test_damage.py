@@ -159,6 +159,32 @@ def test_long_paths_cost_nothing_until_they_are_shown(tmp_path):
     assert peak < 10 * os.path.getsize(path)
 
 
+@pytest.mark.parametrize("names", [0, 20_000])
+def test_many_objects_take_no_more_than_a_multiple_of_the_file(names, tmp_path):
+    """An object of version 2 is one digit; its name makes it long enough."""
+    objects = [root(children={str(i): i + 1 for i in range(names)}), *[0] * (names or 300_000)]
+    content = {
+        "requires": [],
+        "start": 512,
+        "types": [{"dtype": "bool", "shape": [0]}],
+        "objects": objects,
+        "crc32": [],
+    }
+    path = forge(tmp_path / "c", content, version=2)
+    tracemalloc.start()
+    if names:
+        with CheckpointFile(str(path)) as file:
+            assert len(file.objects) == names + 1
+    else:
+        with pytest.raises(
+            CorruptCheckpointError, match="expected a way to each object, got 0 names for 300001 objects"
+        ):
+            CheckpointFile(str(path))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 40 * os.path.getsize(path)
+
+
 def test_a_forged_file_with_right_fields_is_a_checkpoint(tmp_path):
     """What the tests below change one field of."""
     variable = filled(2, value=0)
@@ -215,7 +241,11 @@ HOSTILE = {
     "tree is a number": (index(root(), tensor(), tree=3), "tree: expected eight hexadecimal digits, got 3"),
     "tree is long": (index(root(), tensor(), tree="0" * 9), "tree: expected eight hexadecimal digits"),
     "about is a list": (index(root(), tensor(), about=[]), "about: expected a dictionary, got list"),
-    "unreachable": (index(root(children={}), tensor()), "object 1: expected a way to it from the root"),
+    "unreachable": (
+        index(root(children={"a": 0}), tensor()),
+        "object 1: expected a way to it from the root",
+    ),
+    "too few names": (index(root(), tensor(), tensor()), "expected a way to each object, got 1 names for 3 objects"),
     "island": (
         index(root(), tensor(), {"class": "A", "children": {"a": 3}}, {"class": "A", "children": {"a": 2}}),
         "object 2: expected a way to it from the root",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from .fusion import Fused, Step, way_of
 from .graph import Graph, Node
 from .kinds import REDUCTIONS, is_reduction
 from .passes import splat_value
+from .recomputing import recomputed
 from .views import View
 
 # Numbers that stand in the code; any other one is a word of the block, so that loops that differ in it are one kernel.
@@ -59,7 +60,7 @@ def lower(graph: Graph, fused: Fused) -> list[Task]:
 
 def _lowered(graph: Graph, fused: Fused) -> list[Task]:
     """The same, where a task whose code is being made yet has no launch."""
-    steps = ended(graph, fused)
+    steps = recomputed(graph, replace(fused, steps=ended(graph, fused)))
     needed = {id(fused.result(x).base) for x in graph.results()}
     for step in steps:
         own = {id(y) for _, node in step.nodes for y in node.outputs}

@@ -110,7 +110,10 @@ class _Fusion:
         self.keep: list[Any] = []  # what identities are of
 
     def view(self, x: Any) -> View:
-        return self.views.get(id(x)) or whole(x)
+        view = self.views.get(id(x))
+        if view is None:
+            view = self.views[id(x)] = whole(x)
+        return view
 
     def maker(self, x: Any) -> Step | None:
         return self.makers.get(id(self.view(x).base))

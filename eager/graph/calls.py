@@ -132,7 +132,7 @@ def options_of(ending: Sequence[Node]) -> dict[str, bool]:
 def bias_of(product: Node, node: Node, fused: Fused) -> View | None:
     """The vector along the product's last axis that a node adds to it; None if it does something else."""
     shape = views.shape_of(node.outputs[0])
-    columns, size = views.shape_of(product.outputs[0])[-1], views.size_of(product.outputs[0])
+    columns, size = (views.shape_of(product.outputs[0]) or (1,))[-1], views.size_of(product.outputs[0])
     along = views.pattern((size // max(columns, 1), columns), (0, 1))
     tensors = [fused.view(x) for x in node.inputs if isinstance(x, (AbstractTensor, Tensor))]
     if node.primitive.name != "add" or len(tensors) != 2 or views.size_of(node.outputs[0]) != size:

@@ -15,7 +15,7 @@ from ..ops import elementwise
 from ..tensor import AbstractTensor, Tensor
 from . import views
 from .graph import Graph, Node
-from .kinds import is_elementwise, is_reduction, parts, reduced_axes, with_late_ones
+from .kinds import is_elementwise, is_reduction, knows_columns, parts, reduced_axes, with_late_ones
 from .views import View, broadcast, pattern, shape_of, whole
 
 MOST_NODES = 64  # in a kernel, whose compilation takes longer the more there are
@@ -202,10 +202,14 @@ class _Fusion:
     def add_elementwise(self, number: int, node: Node) -> None:
         shape = shape_of(node.outputs[0])
         total = math.prod(shape)
+        columns = shape[-1] if knows_columns(node) else None
         candidates = [] if self.is_cheaper_later(node) else self.candidates(node)
         if total == 1:
             candidates += [step for step in reversed(self.steps) if step.kind in ("flat", "rows") and step.rows == 1]
         for step in candidates:
+            before = self.shape(step)
+            if columns is not None and not self.takes_rows(step, total, columns):
+                continue
             role = self.role(step, node, shape, total)
             if role and self.may_join(step, node) and self.refines(step, node, role):
                 for other in candidates:
@@ -213,9 +217,18 @@ class _Fusion:
                         self.merge(step, other, node, shape, role)
                 self.join(step, number, node, role)
                 return
+            step.kind, step.outer, step.rows, step.columns = before
         step = Step("flat", [(number, node)], total=total, rows=1, columns=total)
+        if columns is not None:
+            step.kind, step.rows, step.columns = "rows", total // columns, columns
         step.roles[id(node.outputs[0])] = "f"
         self.new(step)
+
+    def takes_rows(self, step: Step, total: int, columns: int) -> bool:
+        """Whether a loop over so many elements goes by rows of so many columns, as a flat one does from now on."""
+        if step.kind == "flat" and step.total == total and self.shapes(step, "rows", columns):
+            step.kind, step.rows, step.columns = "rows", total // columns, columns
+        return step.kind != "flat" and step.total == total and step.columns == columns
 
     def takes_columns(self, step: Step, node: Node) -> bool:
         """Whether an operand is what a loop reduces columns to, which is there when the loop has ended."""

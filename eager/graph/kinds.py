@@ -60,6 +60,11 @@ def is_elementwise(node: Node) -> bool:
     return supported(name, of[0])
 
 
+def knows_columns(node: Node) -> bool:
+    """Whether an elementwise operation looks at an element's place along the last axis, which a loop's columns are."""
+    return node.primitive.name in ("picked", "add_along_axis")
+
+
 def _holds(dtype: Any, number: int) -> bool:
     """Whether an integer is one of a dtype; NumPy compares with any other exactly, and refuses to compute with it."""
     return dtype.kind not in "iu" or np.iinfo(dtype).min <= number <= np.iinfo(dtype).max

@@ -82,6 +82,11 @@ def test_two_products_of_one_loop():
     ]
 
 
+def test_a_product_of_vectors_has_no_axis_for_a_vector():
+    x = tensor(9)
+    assert tasks(lambda x, b: ops.relu(x @ x + b), x, tensor())[-1] == "loop"
+
+
 def test_other_dtypes_have_no_endings():
     x, w, b = (Tensor(t.numpy().astype("float64")) for t in (X, W, B))
     assert tasks(lambda x, w, b: ops.relu(x @ w + b), x, w, b) == ["python matmul", "loop"]

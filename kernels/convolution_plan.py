@@ -85,13 +85,13 @@ def backward_axis(size: int, window: int, stride: int, pads: Sizes, gap: int) ->
     The image that each of these phases sees is the output's gradient, from its last tap to the first.
     """
     phases = []
-    common = math.gcd(gap, stride)
-    for phase in range(min(stride, size)):
+    common, spacing = math.gcd(gap, stride), min(stride, size)  # one phase has its pixels side by side
+    for phase in range(spacing):
         taps = [t for t in range(window) if (phase + pads[0] - t * gap) % stride == 0]
         last = taps[-1] if taps else 0
         origin = (phase + pads[0] - last * gap) // stride
         count = -(-(size - phase) // stride)
-        phases.append(Axis(phase, stride, count, origin, 1, gap // common, len(taps), last, -(stride // common)))
+        phases.append(Axis(phase, spacing, count, origin, 1, gap // common, len(taps), last, -(stride // common)))
     return phases
 
 

@@ -16,6 +16,7 @@ from ..tensor import AbstractTensor, Tensor
 from . import views
 from .graph import Graph, Node
 from .kinds import is_elementwise, is_reduction, knows_columns, parts, reduced_axes, with_late_ones
+from .passes import splat_value
 from .views import View, broadcast, pattern, shape_of, whole
 
 MOST_NODES = 64  # in a kernel, whose compilation takes longer the more there are
@@ -253,7 +254,7 @@ class _Fusion:
             role = "r"
         else:
             return None
-        return role if all(self.fits(step, x, shape, role) for x in node.values()) else None
+        return role if all(self.fits(step, x, shape, role) for x in loaded(node)) else None
 
     def fits(self, step: Step, x: Any, shape: tuple[int, ...], role: str) -> bool:
         """Whether an operand is either made elsewhere, or made here at the place where it is needed."""
@@ -324,7 +325,7 @@ class _Fusion:
     def refines(self, step: Step, node: Node, role: str) -> bool:
         """Whether a loop's axes can be cut so that every operand has a stride along each."""
         ways = self.patterns(step)
-        ways += [self.way(step, x, node, role) for x in node.values() if self.maker(x) is not step]
+        ways += [self.way(step, x, node, role) for x in loaded(node) if self.maker(x) is not step]
         return views.refine(ways, step.total, None if step.kind == "flat" else step.columns) is not None
 
     def patterns(
@@ -335,7 +336,7 @@ class _Fusion:
         return [
             self.way(shaped or step, x, node, roles[id(node.outputs[0])])
             for _, node in step.nodes
-            for x in node.values()
+            for x in loaded(node)
             if self.maker(x) is not step
         ]
 
@@ -396,6 +397,13 @@ class _Fusion:
         """Whether a flat loop can go by rows of so many columns."""
         shaped = Step(kind, [], total=step.total, rows=step.total // max(columns, 1), columns=columns)
         return views.refine(self.patterns(step, shaped), step.total, columns) is not None
+
+
+def loaded(node: Node) -> list[Any]:
+    """The operands that a loop gets from memory unless it makes them: values, and constants of several numbers."""
+    return [
+        x for x in node.inputs if isinstance(x, AbstractTensor) or (isinstance(x, Tensor) and splat_value(x) is None)
+    ]
 
 
 def way_of(step: Step, view: View, node: Node, role: str) -> views.Pattern:

@@ -1,9 +1,10 @@
 """Graphs: how they print, what passes leave out, and that every error planted in one is found."""
 
+import numpy as np
 import pytest
 
 import eagerly
-from eagerly import Variable, ops
+from eagerly import Variable, kernels, ops
 from eagerly.graph import passes
 from eagerly.graph.graph import Graph, Node
 from eagerly.ops import elementwise
@@ -78,3 +79,20 @@ def test_every_pass_is_checked(name, monkeypatch):
     monkeypatch.setattr(passes, name, wrong)
     with pytest.raises(AssertionError, match="is never made"):
         passes.optimize(planted())
+
+
+@pytest.mark.parametrize(
+    "function",
+    {
+        "rows cut by a vector": lambda x, c: ops.sum(ops.relu(x + c[0, 0]), axis=(1, 2)),
+        "a row of another order": lambda x, c: ops.sum(x * x + ops.transpose(c, (1, 0, 2)), axis=1),
+        "two ways at once": lambda x, c: ops.exp(ops.transpose(x, (1, 0, 2)) + c) - x[:, :, :1],
+        "after a reduction": lambda x, c: ops.sum(x, axis=2, keepdims=True) * c[:, :1, :1] + c[:1, :, :1],
+    }.values(),
+)
+def test_constants_are_gone_through_as_values_are(function):
+    """Whether a loop can go through an operand does not depend on when its elements are known."""
+    x, c = (Tensor(np.random.default_rng(seed).normal(size=(6, 6, 4)).astype("float32")) for seed in (1, 2))
+    got = eagerly.function(lambda x: function(x, c))(x)
+    np.testing.assert_allclose(got, function(x, c), rtol=1e-5, atol=1e-5)
+    assert not kernels.failures

@@ -17,6 +17,7 @@ CASES = {
     "small images": ((35, 4, 4, 17), (3, 3, 17, 40), ONES, AROUND, ONES, 1),
     "strides": ((2, 11, 14, 5), (3, 3, 5, 34), (2, 3), UNEVEN, ONES, 1),
     "strides over the window": ((2, 11, 14, 5), (1, 2, 5, 34), (2, 3), NONE, ONES, 1),
+    "narrower than a stride": ((2, 7, 1, 17), (2, 2, 17, 4), (1, 3), ((2, 2), (0, 1)), ONES, 1),
     "dilation": ((2, 15, 30, 6), (3, 3, 6, 18), ONES, UNEVEN, (2, 3), 1),
     "dilation and strides": ((2, 20, 19, 6), (3, 3, 6, 18), (2, 3), AROUND, (4, 2), 1),
     "groups": ((2, 10, 11, 12), (3, 3, 4, 21), ONES, AROUND, ONES, 3),

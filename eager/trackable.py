@@ -14,15 +14,10 @@ import types
 from typing import Any, ClassVar
 
 from .tensor import Tensor
-from .variable import Variable
+from .variable import Variable, changes
 
 # What can hold no child, skipped without a look inside.
 _LEAVES = frozenset({type(None), bool, int, float, str, bytes, Tensor, type, type(len), type(lambda: None)})
-
-
-changes = [
-    0
-]  # how many attributes of Trackables were set in this process: what was looked at since the last is the same
 
 
 class Trackable:

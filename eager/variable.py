@@ -19,6 +19,10 @@ from .ownership import is_sole_owner, may_write
 from .recorder import told_leaving
 from .tensor import Operand, Tensor, TensorLike, to_array, wrap
 
+# How many attributes of Trackables and constraints of Variables were set in this process: what was looked at since the
+# last is the same.
+changes = [0]
+
 
 class Variable(Operand):
     """An assignable tensor of fixed shape and dtype.
@@ -39,7 +43,16 @@ class Variable(Operand):
       Tensor([2., 3.], shape=(2,), dtype=float32)
     """
 
-    __slots__ = ("__weakref__", "_value", "constraint", "created_trainable", "name", "path", "regularizer", "trainable")
+    __slots__ = (
+        "__weakref__",
+        "_constraint",
+        "_value",
+        "created_trainable",
+        "name",
+        "path",
+        "regularizer",
+        "trainable",
+    )
 
     def __init__(
         self,
@@ -53,7 +66,7 @@ class Variable(Operand):
         self.path = "/".join((*(owner.name for owner in context.scope), self.name))
         self.trainable = self.created_trainable = trainable
         self.regularizer: Callable[[Any], Any] | None = None
-        self.constraint: Callable[[Any], Any] | None = None
+        self._constraint: Callable[[Any], Any] | None = None
         if callable(initializer):
             if shape is None:
                 raise ValueError(f"Variable {self.path!r}: expected a shape to call the initializer with, got None.")
@@ -207,6 +220,16 @@ class Variable(Operand):
 
     def __format__(self, spec: str) -> str:
         return format(self._value, spec) if spec else str(self)
+
+    @property
+    def constraint(self) -> Callable[[Any], Any] | None:
+        """What an optimizer applies to the value after each step; None for nothing."""
+        return self._constraint
+
+    @constraint.setter
+    def constraint(self, value: Callable[[Any], Any] | None) -> None:
+        self._constraint = value
+        changes[0] += 1
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
         twin = Variable(self._value, trainable=self.created_trainable, name=self.name)

@@ -18,8 +18,8 @@ import numpy as np
 
 from ..graph import Function
 from ..tensor import Operand
-from ..trackable import Trackable, attributes, changes
-from ..variable import Variable
+from ..trackable import Trackable, attributes
+from ..variable import Variable, changes
 
 _PACKAGE = __name__.partition(".")[0]
 # What a run itself changes and no step depends on.

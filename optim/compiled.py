@@ -16,8 +16,7 @@ from ..ops import arrays
 from ..ops.indexing import PLACE
 from ..slices import IndexedSlices
 from ..tensor import Tensor, wrap
-from ..trackable import changes
-from ..variable import Variable
+from ..variable import Variable, changes
 
 LEAST = 1024  # elements of all variables from which a compiled step is worth being made: it soon takes a quarter
 _KINDS = {Tensor, IndexedSlices}
@@ -44,6 +43,7 @@ class CompiledStep:
         ids = [*map(id, variables)]
         if ids != self._ids or self._looked_at != changes[0]:
             settings = [x for x in vars(optimizer).values() if isinstance(x, _PLAIN)]
+            settings.append(any(variable.constraint is not None for variable in variables))
             if ids != self._ids or settings != self._settings:
                 self._ids, self._settings, self._function = ids, settings, _made(optimizer, variables)
             self._looked_at = changes[0]

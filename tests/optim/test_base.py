@@ -381,3 +381,16 @@ def test_pending_values_reach_slots_when_they_appear():
     late.build(variables())  # whose slots are made after the base's build
     late.add_variable_from_reference(late.bound_children()[0][0], "late")
     assert pending.seen[-1] == [["count", "late", "momentum"], ["count", "momentum"], ["count", "momentum"]]
+
+
+def test_constraint_set_after_a_compiled_step_holds():
+    weights = Variable(np.full((40, 40), 2.0, np.float32), name="weights")
+    optimizer = optim.SGD(0.5)
+    optimizer.apply([np.ones((40, 40), np.float32)], [weights])
+    assert float(weights[0, 0]) == 1.5
+    weights.constraint = lambda value: ops.minimum(value, 0.25)
+    optimizer.apply([np.ones((40, 40), np.float32)], [weights])
+    assert float(weights[0, 0]) == 0.25
+    weights.constraint = None
+    optimizer.apply([np.full((40, 40), -1.0, np.float32)], [weights])
+    assert float(weights[0, 0]) == 0.75

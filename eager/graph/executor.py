@@ -219,12 +219,13 @@ class Plan:
         for source, array in enumerate(inputs):
             point(source, address_of(array))
         held: list[Any] = []
-        several = bool(self._count) and kernels.has_other_threads()  # which may see a Variable, or assign it
+        values: list[Tensor] = []
+        several = not self._count or kernels.has_other_threads()  # which may see a Variable, or assign it
         value: Any
         for source, variable in self.read:
             value = variable._value
             if several:
-                held.append(value)  # and so it is not updated where it is
+                values.append(value)  # and so it is not updated where it is
             if self.seen[source]() is not value:
                 self._see(source, value, held)
         value = None  # which would count as a reference
@@ -246,17 +247,21 @@ class Plan:
             pool, execute = kernels.executor()
             execute(pool, self._table, self._count)
         else:
-            self._run_segments(inputs, made)
+            self._run_segments(inputs, made, values)
         self.memory = None
         scratch.give(memory)
-        values = [self._take(taker, inputs, made) for _, taker in new]
-        outputs = [self._take(taker, inputs, made) for taker in self.outputs]
-        deque(map(_set_value, [variable for variable, _ in new], values), 0)  # no signal comes between two of them
+        become = [self._take(taker, inputs, made, values) for _, taker in new]
+        outputs = [self._take(taker, inputs, made, values) for taker in self.outputs]
+        deque(map(_set_value, [variable for variable, _ in new], become), 0)  # no signal comes between two of them
         return outputs
 
-    def _run_segments(self, inputs: Sequence[Array], made: list[Any]) -> None:
+    def _was(self, number: int, values: Sequence[Tensor]) -> Array:
+        """What a Variable was when the run began; `values` are there if it may be another since then."""
+        return (values[number] if values else self.read[number][1]._value)._array
+
+    def _run_segments(self, inputs: Sequence[Array], made: list[Any], values: Sequence[Tensor]) -> None:
         """Native segments, and what is called from Python between them."""
-        arrays = [*inputs, *(variable._value._array for _, variable in self.read), *made]
+        arrays = [*inputs, *(self._was(number, values) for number in range(len(self.read))), *made]
         for _, old, source, *_ in self.in_place:
             if made[source - self.first] is None:
                 arrays[source] = arrays[old]
@@ -267,7 +272,7 @@ class Plan:
             else:
                 self._call(segment, arrays)
 
-    def _take(self, taker: Any, inputs: Sequence[Array], made: list[Any]) -> Tensor:
+    def _take(self, taker: Any, inputs: Sequence[Array], made: list[Any], values: Sequence[Tensor]) -> Tensor:
         """A result as a Tensor of its own."""
         source, shape = taker
         if isinstance(source, Tensor):
@@ -277,7 +282,7 @@ class Plan:
         elif source < len(inputs):
             array = inputs[source].copy()
         else:
-            array = self.read[source - len(inputs)][1]._value._array.copy()  # what a Variable was
+            array = self._was(source - len(inputs), values).copy()
         return wrap(array if array.shape == shape else array.reshape(shape))
 
     def _call(self, task: Task, arrays: list[Any]) -> None:

@@ -1,4 +1,4 @@
-"""Operations that look at places along the last axis are in loops whose columns are that axis, whatever else is there."""
+"""What looks at places along the last axis is in loops whose columns are that axis, whatever else is there."""
 
 import numpy as np
 import pytest

@@ -5,6 +5,7 @@ A file's blocks are 1 MiB under one CRC-32. Reading and writing, and zlib's chec
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,10 +17,8 @@ from .. import kernels
 from ..kernels.processors import cpus
 from . import format as layout
 
-_LARGE = 4 * layout.BLOCK  # bytes from which threads pay
-_HUGE = (
-    64 * layout.BLOCK
-)  # bytes from which a kernel of checksums pays for its loading, if nothing else has loaded LLVM
+# Bytes from which a kernel of checksums pays, threads do, and a kernel that has to load LLVM.
+_SOME, _LARGE, _HUGE = 4 * layout.BLOCK, 32 * layout.BLOCK, 128 * layout.BLOCK
 _MOST_THREADS = 4
 
 
@@ -37,7 +36,8 @@ Checksum = Callable[[Any], int]
 
 def checksum_for(size: int) -> Checksum:
     """CRC-32 of a block: by a kernel where so many bytes pay for its loading."""
-    return (kernels.launch("crc32") if size >= _HUGE else None) or layout.checksum
+    least = _SOME if "llvmlite" in sys.modules else _HUGE
+    return (kernels.launch("crc32") if size >= least else None) or layout.checksum
 
 
 def run(jobs: Sequence[Job], work: Callable[[int, memoryview], int]) -> None:
@@ -56,8 +56,10 @@ def run(jobs: Sequence[Job], work: Callable[[int, memoryview], int]) -> None:
         _work_off(blocks, work)
         return
     waiting = iter(blocks)  # `next` on a list's iterator is one step for all threads
-    with ThreadPoolExecutor(threads) as pool:
-        for done in [pool.submit(_work_off, waiting, work) for _ in range(threads)]:
+    with ThreadPoolExecutor(threads - 1) as pool:
+        others = [pool.submit(_work_off, waiting, work) for _ in range(threads - 1)]
+        _work_off(waiting, work)
+        for done in others:
             done.result()
 
 

@@ -48,6 +48,7 @@ def read_index(content: Any, version: int, end: int) -> Index:
     if unknown:
         raise UnknownFeature(f"it requires the feature {unknown[0]!r:.80}. Update eagerly to read this file.")
     encoded = expect(content.get("objects"), list, "objects")
+    _check_names(encoded)
     values = (index_1.read_values if version == 1 else _read_values)(content, encoded, end)
     nodes = {number for number, entry in enumerate(values.entries) if entry is None}
     if 0 not in nodes:
@@ -62,6 +63,18 @@ def read_index(content: Any, version: int, end: int) -> Index:
     if problem:
         raise ValueError(f"about: {problem}")
     return Index(objects, values, about, _tree(content.get("tree")))
+
+
+def _check_names(encoded: list[Any]) -> None:
+    """No more objects than names: the rest of the index has to be of a length that tells how much memory they take."""
+    nodes = [item for item in encoded if type(item) is dict]
+    links = [item.get("children") for item in nodes]
+    for item in nodes:
+        if isinstance(item.get("bound"), dict):
+            links += item["bound"].values()
+    names = sum(len(part) for part in links if isinstance(part, dict))
+    if len(encoded) > names + 1:
+        raise ValueError(f"expected a way to each object, got {names} names for {len(encoded)} objects")
 
 
 def _tree(tree: Any) -> int | None:
@@ -83,36 +96,33 @@ def _read_values(content: dict[str, Any], encoded: list[Any], end: int) -> Value
     if wanted and not 0 <= min(wanted) <= max(wanted) < len(kinds):
         number, kind = next((n, k) for n, k in zip(numbers, wanted, strict=True) if not 0 <= k < len(kinds))
         raise ValueError(f"object {number}: expected a type below {len(kinds)}, got {kind!r:.80}")
-    start: Any = content.get("start")
-    if not is_natural(start):
-        raise no_natural(start, "start")
-    which, where = np.array(wanted, np.intp), np.array(numbers, np.intp)
+    which, where = np.array(wanted, np.int64), np.array(numbers, np.int64)
     counts = np.bincount(which, minlength=len(kinds)).tolist()
-    used = [(kind, count) for kind, count in zip(kinds, counts, strict=True) if count]
-    total = sum(count * kind.room for kind, count in used)
-    if start < layout.USER_BLOCK or start + total != end:
-        raise ValueError(
-            f"expected values from byte {layout.USER_BLOCK} or later to byte {end}, got {total} bytes from {start} on"
-        )
-    checksums = expect(content.get("crc32"), list, "crc32")
-    if len(checksums) != sum(count * kind.blocks for kind, count in used):
-        raise ValueError(f"expected {sum(n * kind.blocks for kind, n in used)} CRC-32 values, got {len(checksums)}")
-    if checksums and not (set(map(type, checksums)) == {int} and 0 <= min(checksums) <= max(checksums) < 2**32):
-        wrong = next(value for value in checksums if not (is_natural(value) and value < 2**32))
-        raise ValueError(f"crc32: expected integers of 32 bits, got {wrong!r:.80}")
 
-    def places(begin: int, sizes: list[int]) -> list[int]:
-        """Where each object's share begins, if each value takes what its type does."""
+    def places(begin: int, sizes: list[int], what: str, expected: int) -> list[int]:
+        """Where each object's share begins if each value takes what its type does, which is to end at a place."""
+        reached = begin + sum(size * count for size, count in zip(sizes, counts, strict=True))
+        if reached != expected:  # so no number below is larger than that
+            raise ValueError(f"expected {what.format(reached)}, got {expected}")
         taken = np.zeros(len(encoded), np.int64)
-        taken[where] = np.array([size * bool(count) for size, count in zip(sizes, counts, strict=True)] or [0])[which]
+        if numbers:
+            used = [size if count else 0 for size, count in zip(sizes, counts, strict=True)]
+            taken[where] = np.array(used, np.int64)[which]
         found: list[int] = (begin + np.cumsum(taken) - taken).tolist()
         return found
 
+    start: Any = content.get("start")
+    if not is_natural(start) or start < layout.USER_BLOCK:
+        raise ValueError(f"start: expected an integer from {layout.USER_BLOCK} on, got {start!r:.80}")
+    checksums = expect(content.get("crc32"), list, "crc32")
+    if checksums and not (set(map(type, checksums)) == {int} and 0 <= min(checksums) <= max(checksums) < 2**32):
+        wrong = next(value for value in checksums if not (is_natural(value) and value < 2**32))
+        raise ValueError(f"crc32: expected integers of 32 bits, got {wrong!r:.80}")
     entries = [ObjectEntry(tensor=kind) for kind in kinds]
     return Values(
         entries=[entries[item] if type(item) is int else None for item in encoded],
-        offsets=places(start, [kind.room for kind in kinds]),
-        first=places(0, [kind.blocks for kind in kinds]),
+        offsets=places(start, [kind.room for kind in kinds], "the index after the values, at byte {}", end),
+        first=places(0, [kind.blocks for kind in kinds], "{} CRC-32 values", len(checksums)),
         checksums=checksums,
         outside=[(layout.USER_BLOCK, start)],
     )

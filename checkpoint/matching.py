@@ -219,8 +219,10 @@ class Matcher:
         if tensor is None:
             self._add_state(number, value, path)
             self.queue.append(_Visit(number, value, path, None, "", False))
-        elif (value.shape, value.dtype) != (tensor.shape, tensor.dtype):
-            hint = "" if value.dtype == tensor.dtype else "; a restore converts no dtypes"
+            return
+        array = value._value._array
+        if array.shape != tensor.shape or array.dtype != tensor.dtype:
+            hint = "" if array.dtype == tensor.dtype else "; a restore converts no dtypes"
             self.plan.changed.append(f"{path}: the file has {tensor}, you have {describe(value)}{hint}")
 
     def _add_state(self, number: int, value: Trackable, path: str) -> None:

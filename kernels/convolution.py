@@ -8,10 +8,11 @@ in as many phases as there are strides, with the taps in reverse.
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any
 
 from . import convolution_plan as plan
-from . import emitter
+from . import emitter, gemm
 from .bands import Band, band_task, divided, maximum, phase_at
 from .cache import emitted
 from .emitter import F32, I64, POINTER, VOID, Emitter
@@ -266,6 +267,9 @@ def launch(
         seen, result, into, out_of = space, counts, channels, filters
     else:
         seen, result, into, out_of = counts, space, filters, channels
+    if groups == 1 and set((*kernel[:2], *strides)) == {1} and not any(map(any, pads)):  # a product of pixels
+        across = (filters, 1) if forward else (1, filters)
+        return gemm.launch(batch * math.prod(space), out_of, into, (into, 1), across, bias=bias, relu=relu)
     lanes = emitter.host().lanes
     vectors = 1 if out_of // groups <= lanes else 2
     problem = plan.Problem(

@@ -7,10 +7,9 @@ waits for it. What only moves indices becomes a view of its operand and no step 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
-
-import numpy as np
 
 from ..ops import elementwise
 from ..tensor import AbstractTensor, Tensor
@@ -112,7 +111,10 @@ class _Fusion:
         self.keep: list[Any] = []  # what identities are of
 
     def view(self, x: Any) -> View:
-        return self.views.get(id(x)) or whole(x)
+        view = self.views.get(id(x))
+        if view is None:
+            view = self.views[id(x)] = whole(x)
+        return view
 
     def maker(self, x: Any) -> Step | None:
         return self.makers.get(id(self.view(x).base))
@@ -200,7 +202,7 @@ class _Fusion:
 
     def add_elementwise(self, number: int, node: Node) -> None:
         shape = shape_of(node.outputs[0])
-        total = int(np.prod(shape, dtype=np.int64))
+        total = math.prod(shape)
         columns = shape[-1] if knows_columns(node) else None
         candidates = [] if self.is_cheaper_later(node) else self.candidates(node)
         if total == 1:
@@ -347,16 +349,16 @@ class _Fusion:
         x = node.inputs[0]
         shape, axes = shape_of(x), reduced_axes(node)
         kept = [size for axis, size in enumerate(shape) if axis not in axes]
-        total = int(np.prod(shape, dtype=np.int64))
-        gone = int(np.prod([shape[axis] for axis in axes], dtype=np.int64))
+        total = math.prod(shape)
+        gone = math.prod([shape[axis] for axis in axes])
         first = min((axis for axis in axes if shape[axis] != 1), default=len(shape))
         trailing = all(shape[axis] == 1 or axis in axes for axis in range(first, len(shape)))
         view = self.view(x)
         if trailing or not _together(shape, axes) or node.primitive.name.startswith("arg"):
-            kind, outer, rows, columns = "rows", 1, int(np.prod(kept, dtype=np.int64)), gone
+            kind, outer, rows, columns = "rows", 1, math.prod(kept), gone
         else:
             before = [shape[axis] for axis in range(min(axes))]
-            outer = int(np.prod(before, dtype=np.int64))
+            outer = math.prod(before)
             kind, rows, columns = "columns", gone, total // max(1, outer * gone)
         in_order = trailing or kind == "columns"
         step = self.maker(x)

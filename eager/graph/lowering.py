@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from .fusion import Fused, Step, way_of
 from .graph import Graph, Node
 from .kinds import REDUCTIONS, is_reduction
 from .passes import splat_value
+from .recomputing import recomputed
 from .views import View
 
 # Numbers that stand in the code; any other one is a word of the block, so that loops that differ in it are one kernel.
@@ -51,15 +52,15 @@ class Task:
 def lower(graph: Graph, fused: Fused) -> list[Task]:
     """The tasks of a graph, in the order of its steps."""
     with kernels.ahead() as wait:
-        tasks = _lowered(graph, fused)
+        steps = recomputed(graph, replace(fused, steps=ended(graph, fused)))
+        tasks = _lowered(graph, fused, steps)
         while wait():
-            tasks = _lowered(graph, fused)
+            tasks = _lowered(graph, fused, steps)
     return tasks
 
 
-def _lowered(graph: Graph, fused: Fused) -> list[Task]:
+def _lowered(graph: Graph, fused: Fused, steps: list[Step]) -> list[Task]:
     """The same, where a task whose code is being made yet has no launch."""
-    steps = ended(graph, fused)
     needed = {id(fused.result(x).base) for x in graph.results()}
     for step in steps:
         own = {id(y) for _, node in step.nodes for y in node.outputs}
@@ -71,20 +72,23 @@ def _lowered(graph: Graph, fused: Fused) -> list[Task]:
     tasks: list[Task] = []
     for step in steps:
         if step.kind == "call":
-            tasks.append(_call([node for _, node in step.nodes], fused))
+            tasks += _call([node for _, node in step.nodes], fused)
         else:
             tasks += _loop(step, fused, needed)
     return tasks
 
 
-def _call(nodes: Sequence[Node], fused: Fused) -> Task:
+def _call(nodes: Sequence[Node], fused: Fused) -> list[Task]:
+    """An operation and what ends it, as a launch; one by one if there is no kernel."""
     node, *ending = nodes
     inputs = operands(node, fused)
     launch = None
     with contextlib.suppress(kernels.NotYet):
         launch = launch_of(node, inputs, **(options_of(ending) if ending else {}))
+    if launch is None and ending:
+        return [task for one in nodes for task in _call([one], fused)]
     biases = [bias for other in ending if (bias := bias_of(node, other, fused)) is not None]
-    return Task(list(nodes[-1].outputs), [*inputs, *biases], launch, nodes)
+    return [Task(list(nodes[-1].outputs), [*inputs, *biases], launch, nodes)]
 
 
 # --- loops
@@ -97,7 +101,7 @@ def _loop(step: Step, fused: Fused, needed: set[int]) -> list[Task]:
     with contextlib.suppress(kernels.NotYet):
         made = _Loop(step, fused, outputs).launch()
     if made is None:
-        return [_call([node], fused) for _, node in step.nodes]
+        return [task for _, node in step.nodes for task in _call([node], fused)]
     launch, inputs = made
     return [Task(outputs, inputs, launch, in_place=step.kind == "flat")]
 

@@ -6,6 +6,7 @@ the way of a view through its base in the order of a loop: sizes and strides, wi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -34,12 +35,12 @@ class View(NamedTuple):
     @property
     def size(self) -> int:
         """The number of its elements."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return math.prod(self.shape)
 
 
 def size_of(base: Any) -> int:
     """The number of elements of a value or constant."""
-    return int(np.prod(base.shape, dtype=np.int64))
+    return math.prod(base.shape)
 
 
 def contiguous(shape: Sequence[int]) -> tuple[int, ...]:
@@ -54,7 +55,7 @@ def contiguous(shape: Sequence[int]) -> tuple[int, ...]:
 
 def is_contiguous(shape: Sequence[int], strides: Sequence[int]) -> bool:
     """Whether elements lie next to each other in order."""
-    return pattern(shape, strides) in (((int(np.prod(shape, dtype=np.int64)), 1),), ())
+    return pattern(shape, strides) in (((math.prod(shape), 1),), ())
 
 
 def whole(base: Any) -> View:

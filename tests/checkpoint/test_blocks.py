@@ -1,13 +1,16 @@
 """Values in blocks and in crowds, on threads, and where the system has no calls for reading and writing at a place."""
 
 import os
+import sys
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
+from eagerly import kernels
 from eagerly.checkpoint import Checkpoint, blocks, reading
+from eagerly.checkpoint import format as layout
 from eagerly.checkpoint.reading import CheckpointFile
 from eagerly.errors import CorruptCheckpointError
 from eagerly.variable import Variable
@@ -74,6 +77,7 @@ def test_without_calls_that_read_and_write_at_a_place(tmp_path, monkeypatch):
     for name in ("pwrite", "preadv"):
         monkeypatch.delattr(os, name)
     monkeypatch.setattr(blocks, "cpus", lambda: 3)
+    monkeypatch.setattr(blocks, "_LARGE", 2**22)
     saved = [*crowd(), Variable(np.arange(3_000_000, dtype=np.float32))]
     restored = [*crowd(value=0.0), Variable(np.zeros(3_000_000, np.float32))]
     Checkpoint(v=restored).restore(Checkpoint(v=saved).write(tmp_path / "c.h5"))
@@ -82,6 +86,7 @@ def test_without_calls_that_read_and_write_at_a_place(tmp_path, monkeypatch):
 
 def test_an_error_on_a_thread_is_the_error_of_the_save(tmp_path, monkeypatch):
     monkeypatch.setattr(blocks, "cpus", lambda: 3)
+    monkeypatch.setattr(blocks, "_LARGE", 2**22)
     original, left = os.pwrite, [4]
 
     def full(descriptor, data, offset):
@@ -126,3 +131,17 @@ def test_a_crowd_that_fills_several_blocks(tmp_path):
         numbers = [file.find(f"v/{i}", "it") for i in some]
         arrays = file.read_all(numbers)
     assert all(np.array_equal(arrays[number], saved[i]) for number, i in zip(numbers, some, strict=True))
+
+
+@pytest.mark.parametrize(("loaded", "megabytes"), [(True, 4), (False, 128)])
+def test_checksums_come_from_a_kernel_where_that_pays(loaded, megabytes, monkeypatch):
+    asked = []
+    monkeypatch.setattr(kernels, "launch", lambda name: asked.append(name) or sum)
+    if loaded:
+        monkeypatch.setitem(sys.modules, "llvmlite", None)
+    else:
+        monkeypatch.delitem(sys.modules, "llvmlite", raising=False)
+    assert blocks.checksum_for(megabytes * 2**20 - 1) is layout.checksum and not asked
+    assert blocks.checksum_for(megabytes * 2**20) is sum and asked == ["crc32"]
+    monkeypatch.setattr(kernels, "launch", lambda name: None)
+    assert blocks.checksum_for(2**40) is layout.checksum

@@ -159,6 +159,32 @@ def test_long_paths_cost_nothing_until_they_are_shown(tmp_path):
     assert peak < 10 * os.path.getsize(path)
 
 
+@pytest.mark.parametrize("names", [0, 20_000])
+def test_many_objects_take_no_more_than_a_multiple_of_the_file(names, tmp_path):
+    """An object of version 2 is one digit; its name makes it long enough."""
+    objects = [root(children={str(i): i + 1 for i in range(names)}), *[0] * (names or 300_000)]
+    content = {
+        "requires": [],
+        "start": 512,
+        "types": [{"dtype": "bool", "shape": [0]}],
+        "objects": objects,
+        "crc32": [],
+    }
+    path = forge(tmp_path / "c", content, version=2)
+    tracemalloc.start()
+    if names:
+        with CheckpointFile(str(path)) as file:
+            assert len(file.objects) == names + 1
+    else:
+        with pytest.raises(
+            CorruptCheckpointError, match="expected a way to each object, got 0 names for 300001 objects"
+        ):
+            CheckpointFile(str(path))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 40 * os.path.getsize(path)
+
+
 def test_a_forged_file_with_right_fields_is_a_checkpoint(tmp_path):
     """What the tests below change one field of."""
     variable = filled(2, value=0)
@@ -215,7 +241,11 @@ HOSTILE = {
     "tree is a number": (index(root(), tensor(), tree=3), "tree: expected eight hexadecimal digits, got 3"),
     "tree is long": (index(root(), tensor(), tree="0" * 9), "tree: expected eight hexadecimal digits"),
     "about is a list": (index(root(), tensor(), about=[]), "about: expected a dictionary, got list"),
-    "unreachable": (index(root(children={}), tensor()), "object 1: expected a way to it from the root"),
+    "unreachable": (
+        index(root(children={"a": 0}), tensor()),
+        "object 1: expected a way to it from the root",
+    ),
+    "too few names": (index(root(), tensor(), tensor()), "expected a way to each object, got 1 names for 3 objects"),
     "island": (
         index(root(), tensor(), {"class": "A", "children": {"a": 3}}, {"class": "A", "children": {"a": 2}}),
         "object 2: expected a way to it from the root",
@@ -302,7 +332,7 @@ OTHERWISE = {
     "negative size": "type 0, shape: expected an integer from 0 on, got -2",
     "size is true": "type 0, shape: expected an integer from 0 on, got True",
     "many axes": "type 0: expected at most 32 axes, got 33",
-    "more than the length": "expected values from byte 512 or later to byte 520, got 16 bytes from 512 on",
+    "more than the length": "expected the index after the values, at byte 528, got 520",
     "huge shape": "type 0: expected a shape that an array can have",
     "huge and empty": "type 0: expected a shape that an array can have",
     "no checksum": "expected 1 CRC-32 values, got 0",
@@ -325,22 +355,28 @@ HOSTILE_2 = {
     "type is negative": (RIGHT | {"objects": [root(), -1]}, "object 1: expected a type below 1, got -1"),
     "type is true": (NOTHING | {"objects": [root(), True]}, "object 1: expected dict, got bool"),
     "type is a float": (NOTHING | {"objects": [root(), 0.0]}, "object 1: expected dict, got float"),
-    "no start": (RIGHT | {"start": None}, "start: expected an integer from 0 on, got None"),
-    "start is true": (RIGHT | {"start": True}, "start: expected an integer from 0 on, got True"),
+    "no start": (RIGHT | {"start": None}, "start: expected an integer from 512 on, got None"),
+    "start is true": (RIGHT | {"start": True}, "start: expected an integer from 512 on, got True"),
     "starts in the header": (
         RIGHT | {"start": 504, "types": FLOATS, "objects": [root(children={"v": 1, "w": 2}), 0, 0], "crc32": [1, 1]},
-        "expected values from byte 512 or later to byte 520, got 16 bytes from 504 on",
+        "start: expected an integer from 512 on, got 504",
     ),
-    "starts late": (RIGHT | {"start": 516}, "got 8 bytes from 516 on"),
-    "starts far away": (RIGHT | {"start": 2**63 - 1}, "got 8 bytes from 9223372036854775807 on"),
-    "too few values": (RIGHT | {"types": [{"dtype": "float32", "shape": [0]}], "crc32": []}, "got 0 bytes from 512 on"),
+    "starts late": (RIGHT | {"start": 516}, "expected the index after the values, at byte 524, got 520"),
+    "starts far away": (
+        RIGHT | {"start": 2**63 - 1},
+        "expected the index after the values, at byte 9223372036854775815, got 520",
+    ),
+    "too few values": (
+        RIGHT | {"types": [{"dtype": "float32", "shape": [0]}], "crc32": []},
+        "expected the index after the values, at byte 512, got 520",
+    ),
     "many large values": (
         RIGHT
         | {
             "types": [{"dtype": "uint8", "shape": [2**61]}],
             "objects": [root(children={str(i): i + 1 for i in range(9)}), *[0] * 9],
         },
-        f"got {9 * 2**61} bytes from 512 on",
+        f"expected the index after the values, at byte {512 + 9 * 2**61}, got 520",
     ),
     "no checksums": (RIGHT | {"crc32": {}}, "crc32: expected list, got dict"),
     "checksum is true": (RIGHT | {"crc32": [True]}, "crc32: expected integers of 32 bits, got True"),

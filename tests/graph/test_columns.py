@@ -1,4 +1,4 @@
-"""What looks at places along the last axis is in loops whose columns are that axis, whatever else is there."""
+"""What looks at an element's place along the last axis is in loops whose columns are that axis."""
 
 import numpy as np
 import pytest

@@ -166,3 +166,10 @@ def run(program, x, w, b):
 )
 def test_random_endings(program, rows, columns):
     tasks(lambda x, w, b: run(program, x, w, b), X[:rows], W[:, :columns], B[:columns])
+
+
+def test_a_kernel_that_turns_out_not_to_be(monkeypatch):
+    """Such as one that fails to compile after others have begun to: the operations run one by one."""
+    monkeypatch.setattr("eagerly.graph.lowering.launch_of", lambda *_, **__: None)
+    found = tasks(lambda x, w, b: ops.relu(x @ w + b), X, W, B)
+    assert found == ["python matmul", "python add", "python relu"]

@@ -320,7 +320,7 @@ def test_training():
 # --- cells of users
 
 
-class Count(Layer):
+class AddsUp(Layer):
     """A cell that adds up, with one state in no list."""
 
     state_size = 4
@@ -350,10 +350,10 @@ class Plain:
 
 def test_a_layer_as_cell():
     x = X.astype("float32")
-    y, state = RNN(Count(), return_state=True)(x)
+    y, state = RNN(AddsUp(), return_state=True)(x)
     np.testing.assert_allclose(y, 2 * x.sum(1), rtol=1e-5)
     np.testing.assert_allclose(state, x.sum(1), rtol=1e-5)
-    masked = RNN(Count(), return_sequences=True)(x, mask=MASK)
+    masked = RNN(AddsUp(), return_sequences=True)(x, mask=MASK)
     np.testing.assert_allclose(masked, 2 * np.cumsum(x * MASK[..., None], axis=1), rtol=1e-5)
 
 
@@ -363,14 +363,14 @@ def test_any_object_as_cell():
         y, steps, ones = layer(data)
         np.testing.assert_allclose(y, data + 1)
         assert (steps.numpy() == data.shape[1]).all() and (ones.numpy() == 1).all()
-    stacked = RNN([Plain(), Plain(), Count()])
+    stacked = RNN([Plain(), Plain(), AddsUp()])
     np.testing.assert_allclose(stacked(X.astype("float32")), 2 * (X + 2).sum(1), rtol=1e-5)
     x = Input((None, 4))
     np.testing.assert_array_equal(Model(x, stacked(x))(X), stacked(X))
 
 
 def test_shapes_ask_a_cell_once():
-    cell = Count()
+    cell = AddsUp()
     assert RNN(cell)(Input((100_000, 4))).shape == (None, 4)
     assert cell.calls == 1
 
@@ -453,12 +453,12 @@ def test_configurations_of_nested_cells():
 
 
 def test_configuration_of_a_cell_of_the_users():
-    layer = RNN(Count(name="count"))
+    layer = RNN(AddsUp(name="adds_up"))
     assert layer.get_config()["cell"] == {
-        "class_name": "Count",
-        "config": {"name": "count", "trainable": True, "dtype": "float32"},
+        "class_name": "AddsUp",
+        "config": {"name": "adds_up", "trainable": True, "dtype": "float32"},
     }
-    assert type(RNN.from_config(layer.get_config()).cell) is Count
+    assert type(RNN.from_config(layer.get_config()).cell) is AddsUp
 
 
 def test_names_of_classes_that_are_not_known():
@@ -466,7 +466,7 @@ def test_names_of_classes_that_are_not_known():
         RNN({"class_name": "LSTNCell", "config": {}})
 
     def cell():
-        return type("Doubled", (Count,), {})
+        return type("Doubled", (AddsUp,), {})
 
     kept = [cell(), cell()]
     with pytest.raises(ValueError, match=f"got 'Doubled'. It is the name of {len(kept)} classes"):
@@ -502,7 +502,7 @@ def test_names_of_classes_that_are_not_known():
             lambda: GRU(2, name="a")(np.ones((2, 0, 3))),
             "GRU 'a': expected [batch, steps >= 1, ...], got float32[2, 0, 3]",
         ),
-        (lambda: RNN(Count(), name="a")(np.ones((2, 3))), "RNN 'a': expected [batch, steps >= 1, ...], got"),
+        (lambda: RNN(AddsUp(), name="a")(np.ones((2, 3))), "RNN 'a': expected [batch, steps >= 1, ...], got"),
         (
             lambda: LSTM(2, name="a")(X, initial_state=np.ones((2, 2))),
             "LSTM 'a': expected 2 initial states, of the sizes [2, 2], got [float64[2, 2]]",

@@ -44,7 +44,8 @@ def arguments(function):
     )
 
 
-NAMES = [f"ops.{name}" for name in sorted(public_names())] + [f"random.{name}" for name in random.__all__]
+FUNCTIONS_OF_RANDOM = [name for name in random.__all__ if callable(getattr(random, name))]
+NAMES = [f"ops.{name}" for name in sorted(public_names())] + [f"random.{name}" for name in FUNCTIONS_OF_RANDOM]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -52,6 +53,10 @@ def test_arguments_are_those_of_keras(name):
     module, _, short = name.partition(".")
     expected = OURS[name][0] if name in OURS else {"ops": OPS, "random": RANDOM}[module][short]
     assert arguments(find(short) if module == "ops" else getattr(random, short)) == expected
+
+
+def test_random_offers_its_streams_beside_functions():
+    assert set(random.__all__) - set(FUNCTIONS_OF_RANDOM) == {"streams"}
 
 
 def test_all_that_keras_offers_is_here():

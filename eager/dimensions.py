@@ -287,6 +287,8 @@ def _at_most(size: Size, limit: int, question: str) -> bool:
 
 def same(a: Size, b: Size) -> bool | None:
     """Whether two sizes are equal: True, False, or None where it depends on the run."""
+    if type(a) is int and type(b) is int:
+        return a == b
     low, high = _bounds(a - b)
     return (low == 0) if low == high else (None if low <= 0 <= high else False)
 

@@ -95,6 +95,18 @@ def _ours(found: np.dtype[Any]) -> np.dtype[Any]:
 
 
 @functools.cache
+def is_known(found: np.dtype[Any]) -> bool:
+    """Whether operations are defined for a NumPy dtype, in any byte order."""
+    return found.name in NAMES
+
+
+@functools.cache
+def is_ours(found: np.dtype[Any]) -> bool:
+    """Whether operations are defined for a NumPy dtype as it is."""
+    return found.name in NAMES and found.isnative
+
+
+@functools.cache
 def _name_of(found: np.dtype[Any]) -> str:
     return dtype(found).name
 

@@ -30,6 +30,14 @@ def is_ours(frame: FrameType) -> bool:
     return module == _PACKAGE or module.startswith(_PREFIX)
 
 
+def user_level() -> int:
+    """The `stacklevel` for a warning of the caller's that makes it one of the user's line."""
+    level, frame = 1, sys._getframe(1).f_back
+    while frame is not None and is_ours(frame):
+        level, frame = level + 1, frame.f_back
+    return level + 1
+
+
 def user_line() -> Line | None:
     """The line that called into this package, None if nothing but this package is running."""
     frame: FrameType | None = sys._getframe(1)

@@ -10,10 +10,12 @@ import copy
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+_CONTAINERS = (tuple, list, dict)
+
 
 def is_nested(value: Any) -> bool:
     """Whether a value is a container that `flatten` looks into."""
-    return isinstance(value, (tuple, list, dict))
+    return isinstance(value, _CONTAINERS)
 
 
 def _keys(mapping: dict[Any, Any]) -> list[Any]:
@@ -29,11 +31,21 @@ def flatten(structure: Any) -> list[Any]:
     >>> flatten({"b": 3, "a": [1, (2,)]})
     [1, 2, 3]
     """
-    if isinstance(structure, dict):
-        return [leaf for key in _keys(structure) for leaf in flatten(structure[key])]
-    if isinstance(structure, (tuple, list)):
-        return [leaf for item in structure for leaf in flatten(item)]
-    return [structure]
+    leaves: list[Any] = []
+    _gather(structure, leaves)
+    return leaves
+
+
+def _gather(structure: Any, leaves: list[Any]) -> None:
+    if isinstance(structure, _CONTAINERS):
+        items = [structure[key] for key in _keys(structure)] if isinstance(structure, dict) else structure
+        for item in items:
+            if isinstance(item, _CONTAINERS):
+                _gather(item, leaves)
+            else:
+                leaves.append(item)
+    else:
+        leaves.append(structure)
 
 
 def paths(structure: Any) -> list[str]:
@@ -57,6 +69,8 @@ def pack(structure: Any, leaves: Sequence[Any]) -> Any:
     >>> pack({"b": 0, "a": [0, (0,)]}, "xyz")
     {'b': 'z', 'a': ['x', ('y',)]}
     """
+    if not isinstance(structure, _CONTAINERS) and len(leaves) == 1:
+        return leaves[0]
     count = len(flatten(structure))
     if count != len(leaves):
         raise ValueError(f"pack: expected {count} leaves for {structure!r}, got {len(leaves)}.")
@@ -72,7 +86,7 @@ def _pack(structure: Any, leaves: Iterator[Any]) -> Any:
     if isinstance(structure, tuple) and hasattr(structure, "_fields"):
         return type(structure)(*(_pack(item, leaves) for item in structure))
     if isinstance(structure, (tuple, list)):
-        return type(structure)([_pack(item, leaves) for item in structure])
+        return type(structure)([_pack(x, leaves) if isinstance(x, _CONTAINERS) else next(leaves) for x in structure])
     return next(leaves)
 
 

@@ -7,6 +7,7 @@ where the measurement makes no sense every answer is no, which means a copy.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from sys import getrefcount
 from typing import Any
 
@@ -55,20 +56,54 @@ def is_sole_owner(owner: Any, attribute: str, others: int = 0) -> bool:
     return _ALONE is not None and _references(owner, attribute) == _ALONE + others
 
 
-def is_updatable(variable: Any) -> bool:
-    """Whether a Variable is the only one to see its Tensor, and that to see its array, which nobody else holds now."""
-    value = variable._value
-    return _ALONE is not None and getrefcount(value) == _SEEN and getrefcount(value._array) == _ALONE
+def _seen(variables: Sequence[Any]) -> tuple[list[int], list[int]]:
+    """What the interpreter counts for the Tensors of Variables, and for the Tensors' arrays."""
+    values = [variable._value for variable in variables]
+    arrays = [value._array for value in values]
+    return list(map(getrefcount, values)), list(map(getrefcount, arrays))
 
 
-def _calibrate_updatable() -> int:
-    """What the interpreter counts in `is_updatable` for a Tensor that only its Variable holds."""
-    variable = _Owner(_Owner(None))
-    value = variable.content
-    return getrefcount(value)
+class _Tensor:
+    __slots__ = ("_array",)
 
 
-_SEEN = _calibrate_updatable()
+class _Variable:
+    __slots__ = ("_value",)
+
+
+def _calibrate_seen() -> tuple[int, int] | None:
+    variables = [_Variable() for _ in range(3)]
+    for variable in variables:
+        variable._value = _Tensor()  # type: ignore[attr-defined]
+        variable._value._array = np.zeros(2)  # type: ignore[attr-defined]
+    del variable
+    (of_value, *values), (of_array, *arrays) = _seen(variables)
+    held = variables[1]._value, variables[2]._value._array  # type: ignore[attr-defined]
+    now = _seen(variables)
+    del held
+    sound = values == [of_value] * 2 and arrays == [of_array] * 2
+    sound = sound and now == ([of_value, of_value + 1, of_value], [of_array, of_array, of_array + 1])
+    return (of_value, of_array) if sound else None
+
+
+_SEEN = _calibrate_seen()
+
+
+def updatable(variables: Sequence[Any]) -> list[bool]:
+    """Of each Variable whether it is the only one to see its Tensor, and that to see its array, which nobody holds now.
+
+    >>> variables = [_Variable(), _Variable()]
+    >>> for v in variables: v._value = _Tensor()
+    >>> for v in variables: v._value._array = np.zeros(3)
+    >>> alias = variables[0]._value._array
+    >>> updatable(variables)
+    [False, True]
+    """
+    if _SEEN is None:
+        return [False] * len(variables)
+    of_value, of_array = _SEEN
+    values, arrays = _seen(variables)
+    return [v == of_value and a == of_array for v, a in zip(values, arrays, strict=True)]
 
 
 def may_write(owner: Any, attribute: str) -> bool:

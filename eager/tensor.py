@@ -322,9 +322,11 @@ def to_array(value: Any, dtype: Any = None) -> np.ndarray[Any, Any]:
         return array if dtype is None else array.astype(_target(value, array, dtype), copy=False)
     try:
         array = np.array(value)
+        if type(value) is np.ndarray and dtypes.is_ours(array.dtype) and (dtype is None or dtype is array.dtype):
+            return array
     except (ValueError, OverflowError) as error:
         raise ValueError(f"Cannot make a Tensor of {describe(value)}: {error}") from error
-    if array.dtype.name not in dtypes.NAMES:
+    if not dtypes.is_known(array.dtype):
         raise ValueError(f"Cannot make a Tensor of {describe(value)}: expected numbers or truth values.")
     target = _target(value, array, dtype) if dtype is not None else dtypes.result_type(*_leaf_dtypes(value, array))
     if target == array.dtype:
@@ -380,4 +382,6 @@ def abstract(value: Any) -> Any:
 
 def dims(value: Any) -> Shape:
     """The shape of an array or a tensor, with symbols for unknown dimensions."""
+    if type(value) is Tensor:
+        return value._array.shape
     return value.dims if isinstance(value, AbstractTensor) else tuple(np.shape(value))

@@ -168,11 +168,6 @@ def ahead() -> Iterator[Callable[[], bool]]:
         yield wait
 
 
-def executor() -> tuple[int, Any]:
-    """The pool's address, and the native loop `execute(pool, table, count)` over launches."""
-    return module("pool").pool().address, module("launches").execute()
-
-
 def has_other_threads() -> bool:
     """Whether Python has threads besides this one and those of the pool."""
     return active_count() > 1 + module("pool").pool().helpers
@@ -184,6 +179,7 @@ def _check_host() -> None:
         raise NotImplementedError("the thread pool is made of POSIX threads")
     if not module("emitter").host().lanes:
         raise NotImplementedError("no kernels are made for this CPU")
+    module("headers").verify()
     module("pool").pool()
     module("memory").keep()
 

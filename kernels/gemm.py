@@ -24,7 +24,8 @@ TALLEST = 560  # rows of an item
 FAR = 1024  # from this distance in elements on, rows lie in pages of their own and in each other's way in the caches
 TALL = 256  # rows of an item for which B is packed even if its rows are near to each other
 FEW = 4  # columns that are computed one by one, as tiles would be wide for them
-ITEM = 1 << 20  # multiplications that an item should have at least, some 5 to 10 µs
+# Multiplications that an item should have at least, some 5 to 10 µs; of few rows, for which B comes from memory.
+ITEM, ITEM_OF_FEW = 1 << 20, 1 << 17
 
 
 def module(kind: str) -> Any:
@@ -100,16 +101,16 @@ def _up(emit: Emitter, a: Any, by: Any) -> Any:
     return emit.build.sdiv(emit.build.add(a, emit.build.sub(by, emit.integer(1))), by)
 
 
-def _cut(m: int, n: int, k: int, batch: int, threads: int) -> tuple[int, int, int]:
+def _cut(m: int, n: int, k: int, batch: int, threads: int, least: int) -> tuple[int, int, int]:
     """Rows, columns and products of an item, which make no difference to C's bits."""
     height, width = emitter.host().tile
     work = m * n * k
-    if work < ITEM:
-        return m, -(-n // width) * width, max(1, min(batch, ITEM // work))
+    if work < least:
+        return m, -(-n // width) * width, max(1, min(batch, least // work))
     down, across = -(-m // TALLEST), -(-n // (WIDEST * width))
     # Two for each thread if packing costs little in items of such a size; one for each if they are large enough at all.
     for most, least_rows, least_columns in ((2 * threads, 20 * height, 4 * width), (threads, 2 * height, width)):
-        wanted = min(most, work * batch // ITEM)
+        wanted = min(most, work * batch // least)
         while batch * down * across < wanted:
             if n >= 2 * across * least_columns:
                 across *= 2
@@ -169,7 +170,8 @@ def launch(
     kind = "tiles"
     if turned or m == 1:
         kind = "row" if b_strides[1] == 1 and n > 1 else "dot" if b_strides[0] == 1 else "tiles"
-    rows, columns, group = _cut(m, n, k, products, pool().threads)
+    least = ITEM if kind == "tiles" else ITEM_OF_FEW
+    rows, columns, group = _cut(m, n, k, products, pool().threads, least)
     count = -(-m // rows) * -(-n // columns) * -(-products // group)
     lanes = min(pool().threads, count)
     height, width = emitter.host().tile

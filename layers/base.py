@@ -22,13 +22,14 @@ from ..configurable import Configurable, snake_case
 from ..context import context, scoped
 from ..dimensions import BATCH, unknown
 from ..errors import describe, suggest
+from ..frames import user_level
 from ..ops import creation, elementwise
 from ..primitive import cast
 from ..random import SeedGenerator
 from ..tensor import AbstractTensor, Operand, Tensor
 from ..trackable import Trackable, direct_children
 from ..variable import Variable, rollback
-from .calls import build_parameters, build_shapes, call_signature, map_shapes, shape_of
+from .calls import as_tensors, build_parameters, build_shapes, call_signature, map_shapes, mask_of, shape_of
 from .input_spec import InputSpec
 from .journal import all_or_nothing, trial
 
@@ -334,6 +335,10 @@ class Layer(Trackable, Configurable):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Calls the layer on tensors, arrays or lists, or connects it to abstract tensors; builds it the first time."""
         if self.built:
+            if len(args) == 1 and not kwargs and type(args[0]) is Tensor and args[0]._array.dtype is self._dtype:
+                spec = self.input_spec  # a tensor alone, and none that has to be cast
+                if spec is None or (type(spec) is InputSpec and spec.fits(args[0])):
+                    return self._run(args[0])
             return self._invoke(args, kwargs)
         self._check_initialized()
         with all_or_nothing(self):
@@ -356,7 +361,7 @@ class Layer(Trackable, Configurable):
                     f"{self._title()}: expected tensors, arrays or numbers, got {describe(first)}."
                     + (" Does the call() before it return something?" if first is None else "")
                 )
-            first = _as_tensors(first)
+            first = as_tensors(first)
             args = (first, *args[1:])
         if (
             context.symbolic_call
@@ -451,12 +456,15 @@ class Layer(Trackable, Configurable):
     def _run(self, *args: Any, **kwargs: Any) -> Any:
         if not self.built:
             self._ensure_built(args, kwargs)
-        signature = call_signature(type(self).call)
-        training = signature.resolve_training(args, kwargs)
-        mask = _mask_of(args[0]) if args else None
-        if kwargs or signature.takes_training or (mask is not None and signature.takes_mask):
-            args, kwargs = signature.prepare(args, kwargs, training, mask)
+        cls = type(self)
+        signature = call_signature(cls.call)
+        mask = mask_of(args[0]) if args else None
         scope, before = context.scope, context.training
+        if kwargs or signature.takes_training or (mask is not None and signature.takes_mask):
+            training = signature.resolve_training(args, kwargs)
+            args, kwargs = signature.prepare(args, kwargs, training, mask)
+        else:
+            training = bool(before)
         self.__dict__["_run_number"] = scope[0]._run_number if scope else next(_run_numbers)
         context.scope, context.training = (*scope, self), training
         try:
@@ -469,7 +477,7 @@ class Layer(Trackable, Configurable):
             raise
         finally:
             context.scope, context.training = scope, before
-        if mask is not None or type(self).compute_mask is not Layer.compute_mask:
+        if mask is not None or cls.compute_mask is not Layer.compute_mask:
             return self._with_mask(outputs, args[0] if args else None, mask)
         return outputs
 
@@ -477,7 +485,8 @@ class Layer(Trackable, Configurable):
         """The outputs with the mask that the layer computes for them; the caller's own tensors keep what they have."""
         if mask is not None and not self.supports_masking and type(self).compute_mask is Layer.compute_mask:
             if not call_signature(type(self).call).takes_mask:
-                warnings.warn(f"{self._title()} does not support masks; the mask of its input ends here.", stacklevel=5)
+                ends = f"{self._title()} does not support masks; the mask of its input ends here."
+                warnings.warn(ends, stacklevel=user_level())
         new = self.compute_mask(inputs, mask)
         mine = {id(leaf) for leaf in nest.flatten(inputs)}
         masks = iter(nest.flatten(new)) if nest.is_nested(new) else itertools.repeat(new)
@@ -548,24 +557,3 @@ def _unique(variables: list[Variable]) -> list[Variable]:
 def _symbolic(sizes: Sequence[Any]) -> tuple[Any, ...]:
     """A shape with symbols for the unknown sizes: the batch's for the first."""
     return tuple((unknown() if axis else BATCH) if size is None else size for axis, size in enumerate(sizes))
-
-
-def _as_tensors(data: Any) -> Any:
-    """Arrays, lists and numbers in a structure as tensors; Variables as their values."""
-    if isinstance(data, (list, tuple)) and not any(hasattr(leaf, "shape") for leaf in nest.flatten(data)):
-        return creation.convert_to_tensor(data)
-    return nest.map_structure(_as_tensor, data)
-
-
-def _as_tensor(leaf: Any) -> Any:
-    if leaf is None or isinstance(leaf, str):
-        return leaf
-    return creation.convert_to_tensor(leaf) if hasattr(leaf, "__array__") or isinstance(leaf, (int, float)) else leaf
-
-
-def _mask_of(data: Any) -> Any:
-    """The mask of a tensor, masks in a structure, None if there is none."""
-    if type(data) is Tensor:
-        return getattr(data, "_mask", None)
-    masks = nest.map_structure(lambda leaf: getattr(leaf, "_mask", None), data)
-    return masks if any(mask is not None for mask in nest.flatten(masks)) else None

@@ -16,21 +16,24 @@ import numpy as np
 from .. import nest
 from ..context import context
 from ..errors import describe
+from ..ops import creation
+from ..tensor import Tensor, to_array, wrap
 
 
 class CallSignature:
     """What one class's `call` takes.
 
-    names: the parameters that may be given by position, without self.
+    names: the parameters that may be given by position, without self; `places` are theirs.
     takes_training: whether it names `training`; `training_default` is that parameter's default.
     takes_mask: whether it names `mask`.
     """
 
-    __slots__ = ("names", "takes_mask", "takes_training", "training_default")
+    __slots__ = ("names", "places", "takes_mask", "takes_training", "training_default")
 
     def __init__(self, call: Callable[..., Any]):
         parameters = list(inspect.signature(call).parameters.values())[1:]
         self.names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        self.places = {name: place for place, name in enumerate(self.names)}
         by_name = {p.name: p for p in parameters}
         self.takes_training = "training" in by_name
         self.takes_mask = "mask" in by_name
@@ -61,13 +64,13 @@ class CallSignature:
         return args, kwargs
 
     def _given(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        place = self.names.index(name) if name in self.names else len(args)
+        place = self.places.get(name, len(args))
         return args[place] if place < len(args) else kwargs.get(name)
 
     def _put(
         self, name: str, value: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        place = self.names.index(name) if name in self.names else len(args)
+        place = self.places.get(name, len(args))
         if place < len(args):
             return (*args[:place], value, *args[place + 1 :]), kwargs
         return args, {**kwargs, name: value}
@@ -120,3 +123,26 @@ def build_shapes(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> d
             f"takes, `x` for `x_shape`; got none for {', '.join(lacking)} among the arguments {', '.join(given)}."
         )
     return shapes
+
+
+def as_tensors(data: Any) -> Any:
+    """Arrays, lists and numbers in a structure as tensors; Variables as their values."""
+    if type(data) is np.ndarray:
+        return wrap(to_array(data))
+    if isinstance(data, (list, tuple)) and not any(hasattr(leaf, "shape") for leaf in nest.flatten(data)):
+        return creation.convert_to_tensor(data)
+    return nest.map_structure(_as_tensor, data)
+
+
+def _as_tensor(leaf: Any) -> Any:
+    if leaf is None or isinstance(leaf, str):
+        return leaf
+    return creation.convert_to_tensor(leaf) if hasattr(leaf, "__array__") or isinstance(leaf, (int, float)) else leaf
+
+
+def mask_of(data: Any) -> Any:
+    """The mask of a tensor, masks in a structure, None if there is none."""
+    if type(data) is Tensor:
+        return getattr(data, "_mask", None)
+    masks = nest.map_structure(lambda leaf: getattr(leaf, "_mask", None), data)
+    return masks if any(mask is not None for mask in nest.flatten(masks)) else None

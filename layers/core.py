@@ -72,7 +72,7 @@ class Dense(Layer):
         self.input_spec = InputSpec(min_ndim=2, axes={-1: features})
 
     def call(self, inputs: Any) -> Any:
-        return ops.dense(inputs, self.kernel, self.bias, activation=self.activation)
+        return ops.dense(inputs, self.kernel, self.bias, self.activation)
 
 
 class Embedding(Layer):
@@ -133,6 +133,10 @@ class Embedding(Layer):
     def _check_integers(self, values: np.ndarray[Any, Any]) -> None:
         """Refuses what is no index; in a trace an input, as it came, is looked at when the graph runs."""
         if values.size:
+            if values.dtype.kind == "i":  # as unsigned numbers negative ones are the greatest
+                most = np.maximum.reduce(values.view(f"u{values.itemsize}"), axis=None)
+                if most < self.input_dim:
+                    return
             low, high = int(values.min()), int(values.max())
             if low < 0 or high >= self.input_dim:
                 raise ValueError(

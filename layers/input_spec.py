@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .. import dtypes
+from ..tensor import Tensor
 
 
 class InputSpec:
@@ -41,7 +42,7 @@ class InputSpec:
 
     def fits(self, value: Any) -> bool:
         """Whether a tensor agrees with everything that is not free; an unknown size agrees."""
-        shape = value.shape
+        shape = value._array.shape if type(value) is Tensor else value.shape
         rank = len(shape)
         if self.ndim is not None and rank != self.ndim:
             return False
@@ -50,8 +51,10 @@ class InputSpec:
         if self.dtype is not None and value.dtype != self.dtype:
             return False
         for axis, size in self.axes.items():
-            if size is not None and (not -rank <= axis < rank or shape[axis] not in (size, None)):
-                return False
+            if size is not None:
+                mine = shape[axis] if -rank <= axis < rank else -1
+                if mine != size and mine is not None:
+                    return False
         return True
 
     def __str__(self) -> str:

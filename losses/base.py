@@ -15,9 +15,11 @@ from typing import Any, ClassVar
 from .. import dtypes, ops
 from ..configurable import Configurable, snake_case
 from ..errors import describe, suggest
+from ..ops.fused import fused
 from ..tensor import Tensor, TensorLike
-from .functions import aligned, amount, at_least_float32, combined, fit, per_example
+from .functions import aligned, amount, as_tensor, at_least_float32, combined, fit, per_example
 
+_PACKAGE = __name__.partition(".")[0]
 REDUCTIONS = ("sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", "none")
 
 
@@ -47,6 +49,8 @@ class Loss(Configurable):
       Tensor(0.5, shape=(), dtype=float32)
     """
 
+    _keeps_integers: ClassVar[bool] = False  # whether labels that are integers stay what they are
+
     def __init__(self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None):
         if reduction is not None and reduction not in REDUCTIONS:
             raise ValueError(
@@ -64,6 +68,8 @@ class Loss(Configurable):
 
     def __call__(self, y_true: TensorLike, y_pred: TensorLike, sample_weight: TensorLike | None = None) -> Tensor:
         """The weighted and reduced loss."""
+        if sample_weight is None and (mean := self._at_once(y_true, y_pred)) is not None:
+            return mean
         values, weight, mask = self._values(y_true, y_pred, sample_weight)
         if self.reduction in (None, "none"):
             return values if weight is None else values * weight
@@ -93,10 +99,22 @@ class Loss(Configurable):
         """The loss of each example, its weight with the mask in it, and the mask; the latter two may be None."""
         given = getattr(y_pred, "_mask", None)
         y_pred = ops.convert_to_tensor(y_pred, self.dtype) if self._exact_dtype else at_least_float32(y_pred)
-        values = ops.convert_to_tensor(self.call(_labels(y_true, y_pred.dtype), y_pred))
+        values = as_tensor(self.call(self._labels(y_true, y_pred.dtype), y_pred))
         masks = [fit(m, values, self, "a mask") for m in (given, getattr(values, "_mask", None)) if m is not None]
         mask = functools.reduce(ops.multiply, masks) if masks else None
         return values, combined(values, sample_weight, mask, self), mask
+
+    def _at_once(self, y_true: TensorLike, y_pred: TensorLike) -> Any:
+        """The loss without weights as one operation, where it is one: the mean of a function that nothing masks."""
+        return None
+
+    def _labels(self, y_true: Any, dtype: Any) -> Tensor:
+        """Labels in a dtype, integers in one of at least 32 bits: 257, the number of a class, is no bfloat16."""
+        labels = as_tensor(y_true)
+        if self._keeps_integers and labels.dtype.kind in "iu":
+            return labels
+        exact = dtype is dtypes.FLOATX or dtypes.is_float(labels.dtype)
+        return ops.convert_to_tensor(labels, dtype if exact else dtypes.result_type(dtypes.FLOATX, dtype))
 
     def _halves(self, values: Tensor, weight: Tensor | None, mask: Tensor | None) -> tuple[Tensor, Any]:
         total = ops.sum(values if weight is None else values * weight)
@@ -108,15 +126,6 @@ class Loss(Configurable):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}, reduction={self.reduction!r}>"
-
-
-def _labels(y_true: Any, dtype: Any) -> Tensor:
-    """Labels in a dtype, integers in one of at least 32 bits: 257, the number of a class, is no bfloat16."""
-    labels = ops.convert_to_tensor(y_true)
-    target = (
-        dtype if dtype is dtypes.FLOATX or dtypes.is_float(labels.dtype) else dtypes.result_type(dtypes.FLOATX, dtype)
-    )
-    return ops.convert_to_tensor(labels, target)
 
 
 def quotient(total: Tensor, count: Any) -> Tensor:
@@ -161,6 +170,7 @@ class FunctionLoss(Loss):
     """
 
     function: ClassVar[Callable[..., Any]]
+    _mean_of: ClassVar[Any] = None, None  # a function of the library, and the mean of its values as one operation
 
     def __init_subclass__(
         cls,
@@ -176,6 +186,9 @@ class FunctionLoss(Loss):
             parameters.insert(place, parameter("reduction", "sum_over_batch_size"))
             parameters += [parameter("name", default_name or function.__name__), parameter("dtype", None)]
             cls.function = staticmethod(function)
+            ours = function.__module__.partition(".")[0] == _PACKAGE
+            cls._mean_of = (function, _mean_of(function)) if ours else (None, None)
+            cls._keeps_integers = getattr(function, "keeps_integers", False)
             generate_constructor(cls, parameters)
 
     def __init__(self, *args: Any, **kwargs: Any):
@@ -185,8 +198,39 @@ class FunctionLoss(Loss):
         super().__init__(name, reduction, dtype)
         self.options = options
 
+    def _at_once(self, y_true: TensorLike, y_pred: TensorLike) -> Any:
+        function, mean = type(self)._mean_of
+        if (
+            function is type(self).function
+            and type(y_pred) is Tensor
+            and y_pred._array.dtype is dtypes.FLOATX
+            and getattr(y_pred, "_mask", None) is None
+            and self.reduction in _MEANS
+            and not self._exact_dtype
+            and self.options.get("ignore_class") is None
+            and type(self).call is FunctionLoss.call
+            and "call" not in vars(self)
+        ):
+            return per_example(self, mean, self._labels(y_true, dtypes.FLOATX), y_pred, self.options)
+        return None
+
     def call(self, y_true: Tensor, y_pred: Tensor) -> Any:
         return per_example(self, type(self).function, y_true, y_pred, self.options)
+
+
+_MEANS = frozenset(("sum_over_batch_size", "mean", "mean_with_sample_weight"))
+
+
+def _mean_of(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The mean of the function's values."""
+
+    @fused(at=(1,), least=64)  # of which the composition takes ten times as long
+    @functools.wraps(function)
+    def mean(y_true: Any, y_pred: Any, **options: Any) -> Any:
+        values = as_tensor(function(y_true, y_pred, **options))
+        return quotient(ops.sum(values), amount(None, values))
+
+    return mean
 
 
 class LossFunctionWrapper(Loss):

@@ -11,10 +11,12 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec
 
+import numpy as np
+
 from .. import dimensions, dtypes, ops
 from ..dimensions import Shape
 from ..errors import Mismatch, describe
-from ..tensor import Tensor, TensorLike, dims
+from ..tensor import Tensor, TensorLike, dims, to_array, wrap
 
 P = ParamSpec("P")
 
@@ -22,6 +24,13 @@ P = ParamSpec("P")
 def differ(a: Shape, b: Shape) -> bool:
     """Whether two shapes are known to be different."""
     return len(a) != len(b) or any(dimensions.same(m, n) is False for m, n in zip(a, b, strict=True))
+
+
+def as_tensor(x: Any) -> Any:
+    """`ops.convert_to_tensor`, at once for what comes most often."""
+    if type(x) is Tensor:
+        return x
+    return wrap(to_array(x)) if type(x) is np.ndarray else ops.convert_to_tensor(x)
 
 
 def at_least_float32(x: TensorLike) -> Tensor:
@@ -83,7 +92,7 @@ def per_example(owner: Any, function: Callable[..., Any], y_true: Any, y_pred: A
 
 def class_labels(name: str, y_true: TensorLike, y_pred: Tensor, axis: int) -> tuple[Tensor, int]:
     """Integer labels as one axis less than the predictions have, and the axis of classes counted from the front."""
-    labels = given = ops.convert_to_tensor(y_true)
+    labels = given = as_tensor(y_true)
     shape, rank = dims(labels), len(dims(y_pred))
     if not -rank <= axis < rank:
         raise Mismatch(name, f"expected y_pred with classes along axis {axis}, got {describe(y_pred)}.")

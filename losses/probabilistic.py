@@ -13,7 +13,7 @@ from ..errors import Mismatch, describe
 from ..ops.crossentropy import EPSILON
 from ..tensor import Tensor, TensorLike, dims
 from .base import FunctionLoss
-from .functions import class_labels, elementwise, vectorwise
+from .functions import as_tensor, class_labels, elementwise, vectorwise
 
 
 def _check_smoothing(name: str, label_smoothing: float) -> None:
@@ -107,8 +107,8 @@ def sparse_categorical_crossentropy(
     [0.6930000185966492]
     """
     name = "sparse_categorical_crossentropy"
-    y_pred = ops.convert_to_tensor(y_pred)
-    labels, axis = class_labels(name, y_true, y_pred, axis)
+    y_pred = logits = as_tensor(y_pred)
+    labels, axis = class_labels(name, y_true, logits, axis)
     valid: Any = None
     if ignore_class is not None:
         valid = ops.not_equal(labels, ignore_class)
@@ -119,6 +119,9 @@ def sparse_categorical_crossentropy(
         losses = ops.where(valid, losses, 0.0)
         losses._mask = valid
     return losses
+
+
+sparse_categorical_crossentropy.keeps_integers = True  # type: ignore[attr-defined] # of labels, which are no numbers to it
 
 
 @vectorwise

@@ -16,7 +16,7 @@ from ..dimensions import Atom, Dim, bind, evaluate
 from ..errors import describe
 from ..layers import Layer
 from ..symbolic import Node
-from ..tensor import AbstractTensor, dims
+from ..tensor import AbstractTensor, Operand, dims
 from ..variable import Variable
 
 
@@ -30,12 +30,13 @@ class _Slot:
 
 
 class _Step(NamedTuple):
-    """One call; its outputs go to the slots from `first` on."""
+    """One call; its outputs go to the slots from `first` on. `only` is the number of the one slot it takes, if so."""
 
     operation: Any
     args: Any
     kwargs: Any
     first: int
+    only: int | None
 
 
 class Graph:
@@ -64,7 +65,8 @@ class Graph:
         self._steps: list[_Step] = []
         for node in self.nodes:
             args, kwargs = nest.map_structure(lambda leaf: _placed(leaf, slots), (node.args, node.kwargs))
-            self._steps.append(_Step(node.operation, args, kwargs, self._size))
+            alone = len(args) == 1 and not kwargs and type(args[0]) is _Slot
+            self._steps.append(_Step(node.operation, args, kwargs, self._size, args[0].number if alone else None))
             for index in range(len(nest.flatten(node.structure))):
                 slots.setdefault((id(node), index), self._size)  # an input stays what it is given
                 self._size += 1
@@ -72,6 +74,7 @@ class Graph:
             _holds_size(leaf) for node in self.nodes for leaf in nest.flatten((node.args, node.kwargs))
         )
         self._places = [slots[_key(leaf)] for leaf in nest.flatten(outputs)]
+        self._single = not nest.is_nested(inputs)
 
     def _sorted_nodes(self, slots: dict[Any, int]) -> list[Node]:
         """The nodes, each after those it needs; depth first, without recursion."""
@@ -131,15 +134,17 @@ class Graph:
                 sizes |= bind(symbol.dims, dims(value))
         # No function here that calls itself: its cycle would hold tensors.
         fill = functools.partial(_filled, slots, sizes)
-        for step in self._steps:
-            if not step.kwargs and len(step.args) == 1:
-                only = step.args[0]
-                result = step.operation(slots[only.number] if type(only) is _Slot else nest.map_structure(fill, only))
+        for operation, args, kwargs, first, only in self._steps:
+            if only is not None:
+                result = operation(slots[only])
             else:
-                args, kwargs = nest.map_structure(fill, (step.args, step.kwargs))
-                result = step.operation(*args, **kwargs)
-            for place, leaf in enumerate([result] if not nest.is_nested(result) else nest.flatten(result), step.first):
-                slots[place] = leaf
+                args, kwargs = nest.map_structure(fill, (args, kwargs))
+                result = operation(*args, **kwargs)
+            if isinstance(result, Operand):
+                slots[first] = result
+            else:
+                for place, leaf in enumerate(nest.flatten(result), first):
+                    slots[place] = leaf
         return nest.pack(self.outputs, [slots[place] for place in self._places])
 
     def arrange(self, data: Any) -> list[Any]:
@@ -148,6 +153,8 @@ class Graph:
         Raises:
           ValueError: if their number or names do not fit.
         """
+        if self._single and not nest.is_nested(data):
+            return [data]
         names = [symbol.name for symbol in self.input_symbols]
         if isinstance(data, dict) and not isinstance(self.inputs, dict):
             missing = [name for name in names if name not in data]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from .. import dimensions, nest, ops
+from ..dimensions import Shape
 from ..errors import describe
 from ..layers import Input, Layer
 from ..layers.calls import map_shapes
@@ -152,6 +153,8 @@ class Model(Trainer, Layer):
     def _fit_input(self, x: Any, symbol: Any) -> Any:
         """A value as its input wants it: `(n,)` as `(n, 1)` or back, in its dtype; other differences are refused."""
         shape, wanted = dims(x), symbol.dims
+        if _agrees(shape, wanted) and x.dtype is symbol.dtype:
+            return x
         if len(shape) + 1 == len(wanted) and dimensions.same(wanted[-1], 1):
             x = ops.expand_dims(x, -1)
         elif len(shape) == len(wanted) + 1 and dimensions.same(shape[-1], 1):
@@ -176,3 +179,13 @@ class Model(Trainer, Layer):
     def __repr__(self) -> str:
         state = "built" if self.built else "not built"
         return f"<{type(self).__name__} {self.name!r}, {len(self.layers)} layers, {state}>"
+
+
+def _agrees(shape: Shape, wanted: Shape) -> bool:
+    """Whether a shape is one that is wanted, at a glance: no size is compared with an unknown one."""
+    if len(shape) != len(wanted):
+        return False
+    for mine, size in zip(shape, wanted, strict=True):
+        if type(size) is int and (type(mine) is not int or mine != size):
+            return False
+    return True

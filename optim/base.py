@@ -8,6 +8,7 @@ same. `optimizer.variables` shows the state.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import re
 import warnings
@@ -372,21 +373,19 @@ class Optimizer(Trackable, Configurable):
         self._check_targets(variables)
         if self.built:
             self._check_known(variables)
-        with scoped(recorders=_without_tapes()), quiet():
-            gradients = [self._checked(grad, v) for grad, v in zip(grads, variables, strict=True)]
-            pairs = [(g, v) for g, v in zip(gradients, variables, strict=True) if g is not None]
-            self._report_missing([v for g, v in zip(gradients, variables, strict=True) if g is None], variables)
+        with scoped(recorders=_without_tapes()) if context.recorders else _nothing:
+            checked = [self._checked(grad, v) for grad, v in zip(grads, variables, strict=True)]
+            gradients, moved = [g for g in checked if g is not None], variables
+            if len(gradients) < len(checked):
+                moved = [v for g, v in zip(checked, variables, strict=True) if g is not None]
+                self._report_missing([v for g, v in zip(checked, variables, strict=True) if g is None], variables)
             if not self.built:
                 self.build(variables)
                 self.built = True
-            if (
-                self.elementwise
-                and self._follows_rule
-                and self._compiled_step.run(self, [g for g, _ in pairs], [v for _, v in pairs])
-            ):
+            if self.elementwise and self._follows_rule and self._compiled_step.run(self, gradients, moved):
                 return
-            with rollback([*variables, *(self.variables if self._follows_rule else all_variables(self))]):
-                self._step([g for g, _ in pairs], [v for _, v in pairs])
+            with quiet(), rollback([*variables, *(self.variables if self._follows_rule else all_variables(self))]):
+                self._step(gradients, moved)
                 self.iterations.assign_add(1)
 
     def apply_gradients(self, grads_and_vars: Iterable[tuple[TensorLike | None, Variable]]) -> Variable:
@@ -441,6 +440,10 @@ class Optimizer(Trackable, Configurable):
         """A gradient as a tensor of the variable's dtype, after a look at its shape."""
         if grad is None:
             return None
+        if type(grad) is Tensor:
+            array, held = grad._array, variable._value._array
+            if array.dtype is held.dtype and array.shape == held.shape:
+                return grad
         fits = type(grad) is Tensor and grad.dtype == variable.dtype
         gradient = grad if fits else ops.convert_to_tensor(grad, variable.dtype)
         if gradient.shape != variable.shape:
@@ -453,6 +456,9 @@ class Optimizer(Trackable, Configurable):
     def _check_targets(self, variables: list[Variable]) -> None:
         seen: set[int] = set()
         for variable in variables:
+            if type(variable) is Variable and variable.trainable and id(variable) not in seen:
+                seen.add(id(variable))
+                continue
             if not isinstance(variable, Variable):
                 raise ValueError(f"{self._label}: expected Variables to update, got {describe(variable)}.")
             if not variable.trainable:
@@ -500,6 +506,9 @@ def as_factor(scalar: Any, value: Any) -> Any:
     The number of a step is float64 in a trace, as Python's numbers are: 1 - 0.999 has three digits less in float32.
     """
     return ops.cast(scalar, value.dtype) if isinstance(scalar, AbstractTensor) else scalar
+
+
+_nothing = contextlib.nullcontext()
 
 
 def _without_tapes() -> tuple[Any, ...]:

@@ -12,10 +12,15 @@ from typing import Any
 from .. import kernels
 from ..context import context
 from ..graph import Function
-from ..tensor import Tensor
+from ..ops import arrays
+from ..ops.indexing import PLACE
+from ..slices import IndexedSlices
+from ..tensor import Tensor, wrap
+from ..trackable import changes
 from ..variable import Variable
 
-LEAST = 16384  # elements of all variables from which a compiled step is worth being made
+LEAST = 1024  # elements of all variables from which a compiled step is worth being made: it soon takes a quarter
+_KINDS = {Tensor, IndexedSlices}
 _PLAIN = (bool, int, float, str, tuple, type(None))
 
 
@@ -23,25 +28,40 @@ class CompiledStep:
     """What one optimizer keeps of its compiled step."""
 
     def __init__(self) -> None:
-        self._key: Any = None
+        self._ids: list[int] = []
+        self._settings: list[Any] = []
+        self._looked_at = -1  # what had changed when the settings were looked at
         self._function: Function | None = None
 
     def run(self, optimizer: Any, gradients: list[Tensor], variables: Sequence[Variable]) -> bool:
         """Takes a step if it is one for a graph; tells whether it was."""
         if context.recorders or context.tracing is not None or kernels.failures.get("loops"):
             return False
-        if any(type(gradient) is not Tensor for gradient in gradients):
+        kinds = set(map(type, gradients))
+        sparse = IndexedSlices in kinds
+        if not kinds <= _KINDS or (sparse and (optimizer.lazy or not optimizer.slots)):  # which moves the rows alone
             return False
-        key = (tuple(map(id, variables)), tuple([x for x in vars(optimizer).values() if isinstance(x, _PLAIN)]))
-        if key != self._key:
-            self._key, self._function = key, _made(optimizer, variables)
+        ids = [*map(id, variables)]
+        if ids != self._ids or self._looked_at != changes[0]:
+            settings = [x for x in vars(optimizer).values() if isinstance(x, _PLAIN)]
+            if ids != self._ids or settings != self._settings:
+                self._ids, self._settings, self._function = ids, settings, _made(optimizer, variables)
+            self._looked_at = changes[0]
         if self._function is None:
             return False
-        self._function(gradients)
+        self._function(
+            tuple([_dense(g) if type(g) is IndexedSlices else g for g in gradients] if sparse else gradients)
+        )
         return True
 
     def __reduce__(self) -> Any:
         return CompiledStep, ()  # a copy makes its own
+
+
+def _dense(gradient: IndexedSlices) -> Tensor:
+    """The whole of a row-sparse gradient."""
+    rows, shape = gradient.indices._array, gradient.dense_shape
+    return wrap(arrays.scatter(gradient.values._array, rows, key=(PLACE,), shape=shape))
 
 
 def _made(optimizer: Any, variables: Sequence[Variable]) -> Function | None:

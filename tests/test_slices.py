@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from eagerly import Sequential, callbacks, kernels, layers, ops, optim
 from eagerly.context import context
-from eagerly.ownership import is_sole_owner, may_write
+from eagerly.ownership import is_sole_owner, may_write, updatable
 from eagerly.slices import IndexedSlices, add
 from eagerly.tape import GradientTape
 from eagerly.tensor import Tensor
@@ -290,6 +290,18 @@ def test_sole_ownership_is_seen_through_references_views_and_buffers():
     box.content = np.zeros(4)
     box.content.flags.writeable = False
     assert not may_write(box, "content")
+
+
+def test_variables_that_nobody_else_sees_are_told_from_others():
+    variables = [Variable(np.zeros(3)) for _ in range(3)]
+    assert updatable(variables) == [True] * 3 and updatable([]) == []
+    tensor, array = variables[0]._value, variables[2]._value._array
+    assert updatable(variables) == [False, True, False]
+    del tensor
+    view = np.asarray(variables[1])
+    assert updatable(variables) == [True, False, False]
+    del array, view
+    assert updatable(variables) == [True] * 3
 
 
 def test_an_embedding_trained_by_fit_moves_its_rows_alone(monkeypatch):

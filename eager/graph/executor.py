@@ -2,7 +2,7 @@
 
 All blocks of parameters stand in one array, intermediate results in one piece of working memory, whose parts are taken
 again when nobody needs them any more. Addresses in it are set when it is another piece than in the last run; those of
-inputs, Variables and results are set in each.
+inputs, Variables and results are set in each, by native code that is told the arrays.
 Maximal sequences of launches are segments of one native call each; what has no kernel is called between them.
 
 A result gets memory of its own, which it takes along. A Variable whose value nobody else can see is updated where it
@@ -11,18 +11,16 @@ is, if only its own update still reads it, nothing runs after that could raise, 
 
 from __future__ import annotations
 
-import ctypes
-import weakref
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from .. import kernels
 from ..context import context
-from ..kernels import scratch
-from ..ownership import is_updatable
+from ..kernels import headers, scratch
+from ..ownership import updatable
 from ..tensor import AbstractTensor, Tensor, wrap
 from ..variable import Variable
 from . import views
@@ -61,8 +59,8 @@ class Plan:
         self.constants: list[Array] = []
         words: list[int] = []
         table: list[int] = []
-        self.segments: list[tuple[int, int] | Task] = []
-        patches: list[tuple[int, int, int]] = []
+        self.segments: list[Any] = []  # a Task without a launch, or the first of a row of launches and their number
+        places: list[tuple[int, int, int, int]] = []
         within: list[int] = []
         for task in self.tasks:
             if task.launch is None:
@@ -72,7 +70,7 @@ class Plan:
             operands = [*(views.whole(y) for y in task.outputs), *task.inputs]
             assert len(operands) == task.launch.operands, f"{task}: {len(operands)} operands"
             for view in operands:
-                words.append(self._address(view, len(words), patches, within))
+                words.append(self._address(view, len(words), places, within))
             if task.launch.scratch:
                 within.append(len(words))
             words.append(arena.scratch.get(id(task), 0))
@@ -83,16 +81,14 @@ class Plan:
                 self.segments.append((len(table) // 2, 1))
             table += [task.launch.address, block]
         self.blocks = np.array(words, np.int64)
-        self.table = np.array(table, np.int64)
-        self.table[1::2] = self.table[1::2] * 8 + self.blocks.ctypes.data
+        launches = np.array(table, np.int64)
+        launches[1::2] = launches[1::2] * 8 + self.blocks.ctypes.data
+        set_in_runs = np.array(places, np.int64).reshape(-1, 4)
+        set_in_runs[:, 1] = set_in_runs[:, 1] * 8 + self.blocks.ctypes.data
         self.within = np.array(within, np.int64)  # the words that are addresses in working memory
         self.start = 0  # where that was in the last run
-        self._words: Any = (ctypes.c_int64 * len(words)).from_buffer(self.blocks.data) if words else ()
-        self._table, self._count = self.table.ctypes.data, len(table) // 2
-        self.uses: list[list[tuple[int, int]]] = [[] for _ in self.sources]
-        for word, source, distance in patches:
-            self.uses[source].append((word, distance))
-        self.addresses = [0] * len(self.sources)
+        count = len(self.sources)
+        self.table: Any = kernels.module("launches").Table(launches, set_in_runs, count) if table else None
         self.outputs = [self._taker(fused.result(x)) for x in graph.outputs]
         in_place = self._find_in_place(graph, fused)
         updates = [(variable, self._taker(fused.result(x))) for variable, x in graph.updates]
@@ -107,15 +103,12 @@ class Plan:
         self.fresh = [result for result in own if result[0] not in written]
         takers = [(source, shape) for source, shape, _ in own]
         self._as_made = all(type(source) is int for source, _ in self.outputs) and self.outputs == takers
-        start = len(graph.inputs)
-        self.read = [(start + place, variable) for place, (variable, _) in enumerate(graph.variables)]
-        self.seen: list[Any] = [_nobody] * len(self.sources)
-        self.writable = [False] * len(self.sources)
-        self.address_of: Any = kernels.module("launches").address_of if self._count else _no_address
-        self.native = bool(self.tasks) and all(isinstance(segment, tuple) for segment in self.segments)
+        self.read = [variable for variable, _ in graph.variables]
+        self.updatable = [variable for variable, *_ in self.in_place]
+        self.native = all(isinstance(segment, tuple) for segment in self.segments)
         self.is_pure = self.native and not graph.variables and not graph.updates
 
-    def _address(self, view: View, word: int, patches: list[tuple[int, int, int]], within: list[int]) -> int:
+    def _address(self, view: View, word: int, places: list[tuple[int, int, int, int]], within: list[int]) -> int:
         """The address of an operand, within working memory or of a constant; or 0 and a note to set it in each run."""
         base = view.base
         distance = view.offset * base.dtype.itemsize
@@ -123,7 +116,8 @@ class Plan:
             self.constants.append(base._array)
             return base._array.ctypes.data + distance
         if id(base) in self.sources:
-            patches.append((word, self.sources[id(base)], distance))
+            source = self.sources[id(base)]
+            places.append((source, word, distance, headers.IN_ORDER if source < self.first else headers.TO_FILL))
             return 0
         within.append(word)
         return self.arena.places[id(base)] + distance
@@ -162,49 +156,27 @@ class Plan:
 
     # --- running
 
-    def _take_memory(self) -> scratch.Memory:
-        """Working memory, to which all addresses within are set."""
-        memory = scratch.take(self.arena.size)
-        if memory.start != self.start:
-            self.blocks[self.within] += memory.start - self.start
-            self.start = memory.start
-        return memory
+    def _move_to(self, memory: scratch.Memory) -> None:
+        """Sets all addresses within working memory."""
+        self.blocks[self.within] += memory.start - self.start
+        self.start = memory.start
 
-    def _point(self, source: int, address: int) -> None:
-        """Sets the address of a source wherever it is an operand."""
-        if self.addresses[source] != address:
-            self.addresses[source] = address
-            for word, distance in self.uses[source]:
-                self._words[word] = address + distance
-
-    def _see(self, source: int, value: Tensor, held: list[Array]) -> None:
-        """Takes in another Tensor of a Variable; one with its elements in another order is copied for each run."""
-        array = value._array
-        in_order = array.flags.c_contiguous
-        if not in_order:
-            array = np.ascontiguousarray(array)
-            held.append(array)
-        self.seen[source] = weakref.ref(value) if in_order else _nobody
-        self.writable[source] = in_order and array.flags.owndata and array.flags.writeable
-        self._point(source, self.address_of(array))
+    def _launch(self, objects: list[int], other: Callable[[int], Array], held: list[Any], segment: Any) -> None:
+        """Runs launches on the sources with these ids; on what `other` gives for one that will not do."""
+        while (source := self.table.run(objects, *segment)) >= 0:
+            held.append(other(source))
+            objects[source] = id(held[-1])
 
     def run_pure(self, inputs: Sequence[Array]) -> list[Array]:
         """The outputs, as arrays, of a plan that `is_pure`, for arrays of the graph's sizes in any layout."""
-        point, address_of = self._point, self.address_of
-        memory = self._take_memory()
-        kept, made = [], []
-        for source, array in enumerate(inputs):
-            if self.uses[source]:
-                if not array.flags.c_contiguous:
-                    array = np.ascontiguousarray(array)
-                    kept.append(array)
-                point(source, address_of(array))
-        for source, shape, dtype in self.fresh:
-            result = np.empty(shape, dtype)
-            point(source, address_of(result))
-            made.append(result)
-        pool, execute = kernels.executor()
-        execute(pool, self._table, self._count)
+        memory = scratch.take(self.arena.size)
+        if memory.start != self.start:
+            self._move_to(memory)
+        made = [np.empty(shape, dtype) for _, shape, dtype in self.fresh]
+        objects = [*map(id, inputs), *map(id, made)]
+        for segment in self.segments:  # one, or none where each output is an input
+            if self.table.run(objects, *segment) >= 0:
+                self._launch(objects, lambda source: np.ascontiguousarray(inputs[source]), [], segment)
         scratch.give(memory)
         if self._as_made:
             return made
@@ -213,62 +185,61 @@ class Plan:
         return [x if x.shape == shape else x.reshape(shape) for x, (_, shape) in zip(taken, self.outputs, strict=True)]
 
     def run(self, inputs: Sequence[Array]) -> list[Tensor]:
-        """The outputs for inputs, C-contiguous arrays of the graph's sizes; Variables get their new values."""
-        point, address_of, first = self._point, self.address_of, self.first
-        memory = self.memory = self._take_memory()
-        for source, array in enumerate(inputs):
-            point(source, address_of(array))
-        held: list[Any] = []
-        values: list[Tensor] = []
-        several = not self._count or kernels.has_other_threads()  # which may see a Variable, or assign it
-        value: Any
-        for source, variable in self.read:
-            value = variable._value
-            if several:
-                values.append(value)  # and so it is not updated where it is
-            if self.seen[source]() is not value:
-                self._see(source, value, held)
-        value = None  # which would count as a reference
+        """The outputs for inputs, arrays of the graph's sizes in any layout; Variables get their new values."""
+        first = self.first
+        memory = self.memory = scratch.take(self.arena.size)
+        if memory.start != self.start:
+            self._move_to(memory)
+        held: list[Array] = []
+        values = [variable._value for variable in self.read]
+        objects = [*map(id, inputs), *[id(value._array) for value in values], *[0] * len(self.results)]
+        if self.table is not None and not kernels.has_other_threads():  # which may see a Variable, or assign it
+            values.clear()  # what is held is not updated where it is
         made: list[Any] = [None] * len(self.results)
         for source, shape, dtype in self.fresh:
             result = made[source - first] = np.empty(shape, dtype)
-            point(source, address_of(result))
-        new = self.updates
-        if self.in_place:
-            new = [*new]
-            for variable, old, source, taker, shape, dtype in self.in_place:
-                if self.writable[old] and is_updatable(variable):
-                    point(source, self.addresses[old])
-                else:
-                    result = made[source - first] = np.empty(shape, dtype)
-                    point(source, address_of(result))
-                    new.append((variable, taker))
+            objects[source] = id(result)
+        for alone, (_, old, source, _, shape, dtype) in zip(updatable(self.updatable), self.in_place, strict=True):
+            if alone:
+                objects[source] = objects[old]
+            else:
+                result = made[source - first] = np.empty(shape, dtype)
+                objects[source] = id(result)
+
+        def other(source: int) -> Array:
+            """A copy in order; for a result an array of its own, not a Variable's that must not be written to."""
+            if source >= first:
+                shape, dtype = next(entry[4:] for entry in self.in_place if entry[2] == source)
+                made[source - first] = np.empty(shape, dtype)
+                return made[source - first]
+            return np.ascontiguousarray(self._arrays(inputs, values)[source])
+
         if self.native:
-            pool, execute = kernels.executor()
-            execute(pool, self._table, self._count)
+            for segment in self.segments:
+                self._launch(objects, other, held, segment)
         else:
-            self._run_segments(inputs, made, values)
+            self._run_segments(objects, other, held, [*self._arrays(inputs, values), *made])
         self.memory = None
         scratch.give(memory)
+        moved = [(entry[0], entry[3]) for entry in self.in_place if made[entry[2] - first] is not None]
+        new = [*self.updates, *moved]
         become = [self._take(taker, inputs, made, values) for _, taker in new]
         outputs = [self._take(taker, inputs, made, values) for taker in self.outputs]
         deque(map(_set_value, [variable for variable, _ in new], become), 0)  # no signal comes between two of them
         return outputs
 
-    def _was(self, number: int, values: Sequence[Tensor]) -> Array:
-        """What a Variable was when the run began; `values` are there if it may be another since then."""
-        return (values[number] if values else self.read[number][1]._value)._array
+    def _arrays(self, inputs: Sequence[Array], values: Sequence[Tensor]) -> list[Array]:
+        """Those of inputs and of what Variables were at the start, which is `values` if they may have changed."""
+        return [*inputs, *(value._array for value in values or [variable._value for variable in self.read])]
 
-    def _run_segments(self, inputs: Sequence[Array], made: list[Any], values: Sequence[Tensor]) -> None:
+    def _run_segments(self, objects: list[int], other: Any, held: list[Any], arrays: list[Any]) -> None:
         """Native segments, and what is called from Python between them."""
-        arrays = [*inputs, *(self._was(number, values) for number in range(len(self.read))), *made]
         for _, old, source, *_ in self.in_place:
-            if made[source - self.first] is None:
+            if arrays[source] is None:
                 arrays[source] = arrays[old]
-        pool, execute = kernels.executor() if self._count else (0, _nothing)
         for segment in self.segments:
             if isinstance(segment, tuple):
-                execute(pool, self._table + 16 * segment[0], segment[1])
+                self._launch(objects, other, held, segment)
             else:
                 self._call(segment, arrays)
 
@@ -279,10 +250,8 @@ class Plan:
             return wrap(np.array(source._array))
         if source >= self.first:
             array = made[source - self.first]
-        elif source < len(inputs):
-            array = inputs[source].copy()
         else:
-            array = self._was(source - len(inputs), values).copy()
+            array = self._arrays(inputs, values)[source].copy()
         return wrap(array if array.shape == shape else array.reshape(shape))
 
     def _call(self, task: Task, arrays: list[Any]) -> None:
@@ -318,14 +287,7 @@ class Plan:
 _set_value = vars(Variable)["_value"].__set__
 
 
-def _nothing(*_: Any) -> Any:
-    """Runs no launches, is no Tensor that was seen, or the address of what no launch is told of."""
-
-
-_nobody = _no_address = _nothing
-
-
 def _strided(whole: Array, view: View) -> Array:
-    flat = whole.reshape(-1)
+    flat = np.ascontiguousarray(whole).reshape(-1)
     strides = [stride * whole.itemsize for stride in view.strides]
     return np.lib.stride_tricks.as_strided(flat[view.offset :], view.shape, strides)

@@ -363,7 +363,8 @@ class Traced:
 
     def __call__(self, tensors: Sequence[Tensor]) -> Any:
         """The results for tensors, in the function's structure."""
-        sizes = tuple([x.shape for x in tensors])
+        arrays = [x._array for x in tensors]
+        sizes = tuple([x.shape for x in arrays])
         idle = self._idle.get(sizes)
         if idle is None:
             idle = self._plan_for(sizes)
@@ -371,7 +372,6 @@ class Traced:
             plan = idle.pop()
         except IndexError:  # all are running, in other threads
             plan = Plan(self._specialized(sizes))
-        arrays = [x._array if x._array.flags.c_contiguous else np.ascontiguousarray(x._array) for x in tensors]
         for number, look in self.graph.checks:
             look(arrays[number])
         outputs = plan.run(arrays)

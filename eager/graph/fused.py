@@ -32,7 +32,7 @@ def made(composition: Callable[..., Any], gradient: Any, seen: int, args: Any, o
             call = FusedCall(composition, gradient, seen, args, options)
     except Exception:  # the composition says what is wrong
         return None
-    return call if call.forward.usable else None
+    return call if call.forward.usable and call.forward.computes else None
 
 
 class FusedCall:
@@ -183,12 +183,14 @@ class _Plans:
         self.checks = graph.checks
         first = Plan(graph)
         self.usable = first.is_pure
+        self.computes = bool(first.tasks)
         self._idle = [first] if self.usable else []
 
     def run(self, arrays: Sequence[Array]) -> list[Array]:
         """The results for arrays of the graph's sizes."""
-        for number, look in self.checks:
-            look(arrays[number])
+        if self.checks:
+            for number, look in self.checks:
+                look(arrays[number])
         try:
             plan = self._idle.pop()
         except IndexError:  # all are running, in other threads

@@ -37,7 +37,7 @@ def _as_dtype(loss: Any, target: Any, output: Any) -> Any:
     return cast_like(loss, dtypes.result_type(target, output, float))
 
 
-@fused(at=1, least=256)
+@fused(at=(1,), least=256)
 def binary_crossentropy(target: TensorLike, output: TensorLike, from_logits: bool = False) -> Any:
     """-target · log(output) - (1 - target) · log(1 - output), elementwise."""
     _check_same_shape(target, output, "binary_crossentropy")
@@ -48,7 +48,7 @@ def binary_crossentropy(target: TensorLike, output: TensorLike, from_logits: boo
     return _as_dtype(-(target * log(x) + (1.0 - target) * log(1.0 - x)), target, output)
 
 
-@fused(at=1, least=256)
+@fused(at=(1,), least=256)
 def categorical_crossentropy(target: TensorLike, output: TensorLike, from_logits: bool = False, axis: int = -1) -> Any:
     """-sum(target · log(output)) along the axis of classes; probabilities are scaled to sum 1."""
     _check_same_shape(target, output, "categorical_crossentropy")
@@ -62,6 +62,9 @@ def _log_probabilities(output: Any, from_logits: bool, axis: int) -> Any:
     return log(clip(output / reductions.sum(output, axis=axis, keepdims=True), EPSILON, 1 - EPSILON))
 
 
+_UNSIGNED: dict[Any, Any] = {np.dtype(np.int32): np.dtype(np.uint32), np.dtype(np.int64): np.dtype(np.uint64)}
+
+
 def _check_labels(name: str, labels: Any, classes: Any) -> None:
     """Refuses labels that are no class; symbols, which have no values, pass, those of a trace until it runs."""
     if isinstance(labels, AbstractTensor):
@@ -71,6 +74,8 @@ def _check_labels(name: str, labels: Any, classes: Any) -> None:
     values = np.asarray(labels)
     if not values.size:
         return
+    if values.dtype in _UNSIGNED and np.maximum.reduce(values.view(_UNSIGNED[values.dtype]), axis=None) < classes:
+        return  # at a glance: as unsigned numbers negative ones are greater than all classes
     whole = values.dtype.kind in "iub" or bool((values == np.floor(values)).all())
     if whole and values.min() >= 0 and values.max() < classes:
         return
@@ -84,7 +89,7 @@ def _check_labels(name: str, labels: Any, classes: Any) -> None:
     )
 
 
-@fused(at=1, least=256)
+@fused(at=(1,), least=256)
 def sparse_categorical_crossentropy(
     target: TensorLike, output: TensorLike, from_logits: bool = False, axis: int = -1
 ) -> Any:

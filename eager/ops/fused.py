@@ -31,14 +31,14 @@ make: Callable[..., Any]
 
 
 def fused(
-    at: int = 0, gradient: Callable[..., Any] | None = None, least: int = LEAST, seen: int = MOST
+    at: tuple[int, ...] = (0,), gradient: Callable[..., Any] | None = None, least: int = LEAST, seen: int = MOST
 ) -> Callable[..., Any]:
     """Makes a composition of operations a fused one.
 
     Its arguments are tensors, arrays, Variables, None, and hashable options.
 
     Args:
-      at: the place of the operand by which it is told whether a plan is worth it.
+      at: the places of the operands of which one that is large enough says that a plan is worth it.
       gradient: a composition `(g, y, *args, **options)` of the gradients of first order, one for each argument, where
         there is a shorter one than that of the composition; it gives None for arguments for which there is not.
       least: the elements from which a plan is worth it.
@@ -47,22 +47,31 @@ def fused(
 
     def decorate(composition: Callable[P, R]) -> Callable[P, R]:
         kept: dict[Any, Any] = {}
+        definition = composition, gradient, seen
 
         @functools.wraps(composition)
         def operation(*args: P.args, **options: P.kwargs) -> R:
-            if len(args) > at:
-                x: Any = args[at]
-                array = x._array if type(x) is Tensor else x
-                if type(array) is np.ndarray and array.size >= least and array.dtype is FLOATX:
-                    result = _run((composition, gradient, seen), kept, args, options)
+            for place in at:
+                if place < len(args) and _is_large(args[place], least):
+                    result = _run(definition, kept, args, options)
                     if result is not _UNDONE:
                         return result  # type: ignore[return-value]
+                    break
             return composition(*args, **options)
 
         operation.plans = kept  # type: ignore[attr-defined]
         return operation
 
     return decorate
+
+
+def _is_large(x: Any, least: int) -> bool:
+    kind = type(x)
+    if kind is Tensor:
+        x = x._array
+    elif kind is not np.ndarray and (kind is AbstractTensor or not isinstance(x, Operand)):
+        return False
+    return x.size >= least and x.dtype is FLOATX  # type: ignore[attr-defined]
 
 
 _UNDONE = object()
@@ -99,7 +108,8 @@ def _run(definition: Any, kept: dict[Any, Any], args: Any, options: dict[str, An
             continue
         else:
             return _UNDONE
-        key += array.shape, array.dtype.num
+        key.append(array.shape)
+        key.append(array.dtype)
         inputs.append(x)
         arrays.append(array)
     if options:
@@ -116,6 +126,10 @@ def _run(definition: Any, kept: dict[Any, Any], args: Any, options: dict[str, An
     results = plan.run(arrays)
     if not wrapped:
         return tuple(results) if plan.several else results[0]
+    if not recorders and not plan.several:
+        tensor = _new(Tensor)
+        tensor._array = results[0]
+        return tensor
     outputs = []
     for array in results:
         tensor = _new(Tensor)

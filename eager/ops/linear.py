@@ -82,7 +82,7 @@ def dense(
     return activation(_dense(inputs, kernel, bias, None))
 
 
-@fused()
+@fused(at=(1, 0))
 def _dense(inputs: Any, kernel: Any, bias: Any, activation: Callable[[Any], Any] | None) -> Any:
     y = matmul(inputs, kernel)
     y = y if bias is None else y + bias

@@ -63,7 +63,7 @@ def public(function: Callable[P, Any], name: str | None = None) -> Callable[P, T
             not (kwargs.keys().isdisjoint(leading) and kwargs.keys().isdisjoint(trailing))
             or AbstractTensor in map(type, kwargs.values())  # in an option, where it makes a node all the same
         )
-        if count <= len(args) <= first_trailing and not by_name and _ready(args[:count]):
+        if count <= len(args) <= first_trailing and not by_name and _ready(args[:count], needed):
             return call(args[:count], args[count:], kwargs)
         if by_name:
             if not signature:
@@ -81,6 +81,9 @@ def public(function: Callable[P, Any], name: str | None = None) -> Callable[P, T
         try:
             if count == 1 and not kwargs and len(args) == 1 and type(args[0]) is Tensor:
                 result = function(args[0])  # type: ignore[call-arg]
+                return result if type(result) is Tensor else _wrapped(result)
+            if not kwargs and not by_keyword and count <= len(args) <= first_trailing and _ready(args[:count], needed):
+                result = function(*args)  # type: ignore[call-arg]
                 return result if type(result) is Tensor else _wrapped(result)
             return dispatch(args, kwargs)
         except Exception as error:
@@ -101,15 +104,18 @@ def _note(error: Exception, name: str, args: tuple[Any, ...], kwargs: dict[str, 
     error.add_note(f"In ops.{name}({', '.join(given)}).")
 
 
-def _ready(data: tuple[Any, ...]) -> bool:
-    """Whether nothing has to be converted: concrete tensors, with numbers beside them."""
+def _ready(data: tuple[Any, ...], needed: int) -> bool:
+    """Whether nothing has to be converted: concrete tensors, with numbers, and None where it may stand, beside them."""
     found = False
-    for x in data:
+    for place, x in enumerate(data):
         kind = type(x)
         if kind is Tensor:
             found = True
         elif kind is float or kind is int or kind is bool:
             continue
+        elif x is None:
+            if place < needed:
+                return False
         elif isinstance(x, Operand) and kind is not AbstractTensor:
             found = True
         else:

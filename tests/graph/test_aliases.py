@@ -7,7 +7,7 @@ import eagerly
 from eagerly import GradientTape, Variable, kernels, ops
 from eagerly.checkpoint import Checkpoint
 from eagerly.graph.functions import Traced
-from eagerly.tensor import Tensor
+from eagerly.tensor import Tensor, wrap
 
 N = 1000
 
@@ -376,3 +376,15 @@ def test_two_models_share_a_variable():
     outputs = [isinstance(model, Model) and model.predict(x) for model in models]
     for model, y in zip(models, outputs, strict=True):
         np.testing.assert_allclose(model(x), y, rtol=1e-5)
+
+
+@pytest.mark.parametrize("start", [np.zeros((N + 1,), "float32")[1:], np.broadcast_to(np.float32(0), (N,))])
+def test_memory_that_is_another_arrays_or_not_to_be_written_to(start):
+    v = fresh()
+    step = make_step(v)
+    step(Tensor(0.0))
+    v._value = wrap(start)
+    for expected in (1.0, 3.0, 7.0):
+        step(Tensor(1.0))
+        np.testing.assert_array_equal(v, np.full(N, expected))
+    np.testing.assert_array_equal(start, np.zeros(N))

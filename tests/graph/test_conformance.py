@@ -280,3 +280,57 @@ def test_steps_of_large_variables_are_compiled_by_themselves(name, options, monk
         assert (optimizer._compiled_step._function is not None) == (least == 1)
         results.append([v.value for v in (*owned, *optimizer.variables)])
     assert_close(*reversed(results))
+
+
+def test_a_compiled_step_follows_settings_and_variables_that_change(monkeypatch):
+    from eagerly.optim import compiled
+
+    results = []
+    for least in (1 << 62, 1):
+        monkeypatch.setattr(compiled, "LEAST", least)
+        a, b = (Variable(np.linspace(0, 1, 300, dtype="float32")) for _ in range(2))
+        optimizer = optim.Adam(0.05)
+        optimizer.build([a, b])
+        gradient = Tensor(np.cos(np.arange(300, dtype="float32")))
+        functions = []
+        for step, owned in enumerate([(a, b), (a, b), (a, b), (b, a), (b,)]):
+            if step == 2:
+                optimizer.beta_1 = 0.5
+            optimizer.apply([gradient * (step + i) for i in range(len(owned))], owned)
+            functions.append(optimizer._compiled_step._function)
+        kept = [left is right for left, right in zip(functions, functions[1:], strict=False)]
+        assert kept == ([True] + [False] * 3 if least == 1 else [True] * 4)
+        results.append([v.value for v in (a, b, *optimizer.variables)])
+    assert_close(*reversed(results))
+
+
+@pytest.mark.parametrize("options", [{}, {"clipnorm": 0.1}, {"global_clipnorm": 0.1}, {"clipvalue": 0.1}], ids=str)
+def test_row_sparse_gradients_in_a_compiled_step(options, monkeypatch):
+    from eagerly.optim import compiled
+    from eagerly.slices import IndexedSlices
+
+    results = []
+    values = np.sin(np.arange(600, dtype="float32")).reshape(200, 3)
+    for least in (1 << 62, 1):
+        monkeypatch.setattr(compiled, "LEAST", least)
+        v, w = Variable(np.ones((500, 3), "float32")), Variable(np.ones(4, "float32"))
+        optimizer = optim.Adam(0.05, **options)
+        for start in range(3):
+            rows = np.arange(start, start + 200) * 7 % 50
+            optimizer.apply([IndexedSlices(values, rows, v.shape), Tensor(np.ones(4, "float32"))], [v, w])
+        assert (optimizer._compiled_step._function is not None) == (least == 1)
+        results.append([x.value for x in (v, w, *optimizer.variables)])
+    assert_close(*reversed(results))
+
+
+@pytest.mark.parametrize("make", [lambda: optim.Adam(0.1, lazy=True), lambda: optim.SGD(0.1)], ids=["lazy", "no slots"])
+def test_steps_that_move_rows_alone_are_not_compiled(make, monkeypatch):
+    from eagerly.optim import compiled
+    from eagerly.slices import IndexedSlices
+
+    monkeypatch.setattr(compiled, "LEAST", 1)
+    v, optimizer = Variable(np.ones((500, 3), "float32")), make()
+    for _ in range(2):
+        optimizer.apply([IndexedSlices(np.ones((2, 3), "float32"), np.array([4, 4]), v.shape)], [v])
+    assert optimizer._compiled_step._function is None
+    assert (v.numpy() != 1).any(axis=1).nonzero()[0].tolist() == [4]

@@ -1,13 +1,10 @@
 """Picking and adding rows equals NumPy to the bit, for every tail, any threads; no index out of range is followed."""
 
-import ctypes
-
 import numpy as np
 import pytest
 
 from eagerly import GradientTape, Tensor, Variable, kernels, ops
-from eagerly.kernels import launches, pool
-from eagerly.kernels.launches import address_of
+from eagerly.kernels import headers, launches
 from eagerly.layers import Embedding
 from eagerly.ops import arrays, lookups
 from eagerly.ops.indexing import PLACE
@@ -127,22 +124,31 @@ def test_table_without_rows():
     assert lookups.taken(np.empty((0, 3), np.float32), [np.empty(0, np.int64)], (PLACE,)).shape == (0, 3)
 
 
-def blocks_of(launch, *operands):
-    return (ctypes.c_int64 * 20)(*map(address_of, operands), 0, *launch.words)
+def table_of(*calls):
+    """The launches with their operands as a table, and these operands."""
+    operands = [operand for _, arrays in calls for operand in arrays]
+    blocks = [np.array([*[0] * (len(arrays) + 1), *launch.words], np.int64) for launch, arrays in calls]
+    entries = [
+        word for (launch, _), block in zip(calls, blocks, strict=True) for word in (launch.address, block.ctypes.data)
+    ]
+    words = [
+        block.ctypes.data + 8 * i for (_, arrays), block in zip(calls, blocks, strict=True) for i in range(len(arrays))
+    ]
+    places = np.array([(number, word, 0, headers.IN_ORDER) for number, word in enumerate(words)], np.int64)
+    table = launches.Table(np.array(entries, np.int64), places, len(operands))
+    return lambda: (blocks, table.run([*map(id, operands)], 0, len(calls)))[1]
 
 
 def test_a_table_of_launches_ends_where_one_fails():
     take, along = kernels.launch("rows", "take", 2, 5, 3), kernels.launch("rows", "take_along", 2, 3, 1)
     x, y, z, index = floats(5, 3), np.zeros((2, 3), np.float32), np.zeros((2, 1), np.float32), np.array([1, 7])
-    blocks = blocks_of(take, y, x, index), blocks_of(along, z, y, np.zeros(2, np.int64))
-    table = (ctypes.c_int64 * 4)(take.address, ctypes.addressof(blocks[0]), along.address, ctypes.addressof(blocks[1]))
-    execute = launches.execute()
+    run = table_of((take, (y, x, index)), (along, (z, y, np.zeros(2, np.int64))))
     for _ in range(2):
         with pytest.raises(IndexError, match="^index 7 is out of bounds for axis 0 with size 5$"):
-            execute(pool.pool().address, ctypes.addressof(table), 2)
+            run()
         assert not y.any() and not z.any()
     index[1] = -1
-    execute(pool.pool().address, ctypes.addressof(table), 2)
+    assert run() == -1
     assert (y == x[[1, 4]]).all() and (z == y[:, :1]).all()
 
 

@@ -445,3 +445,16 @@ def test_numbers_out_of_range_say_where():
     with refused("Embedding 'words': expected integers in [0, 3), got 3.") as raised:
         Sequential([table, Dropout(0.5)], name="model")(np.array([[1, 3]]))
     assert raised.value.__notes__[0] == "In Embedding 'words' (model/words), called on int64[1, 2]."
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "int32", "int64", "uint64", "float32"])
+@pytest.mark.parametrize("size", [5, 200])
+def test_indices_out_of_range_in_every_dtype(dtype, size):
+    table = Embedding(size, 2, name="words")
+    table(np.zeros((1, 2), dtype))
+    given = [size - 1] if size < 100 or dtype != "int8" else [127]
+    assert table(np.array([[*given, 0]], dtype)).shape == (1, 2, 2)
+    for wrong in (size, -1):
+        if np.dtype(dtype).kind == "f" or np.iinfo(dtype).min <= wrong <= np.iinfo(dtype).max:
+            with pytest.raises(ValueError, match=rf"expected integers in \[0, {size}\), got {wrong}\."):
+                table(np.array([[0, wrong]], dtype))

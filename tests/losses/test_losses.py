@@ -253,7 +253,7 @@ def test_other_shapes_are_refused_with_both(name, shape):
     y_true, y_pred = batch(name)
     if name == "SparseCategoricalCrossentropy":
         wrong = np.zeros(shape, "int64")
-        described = f"float32[{', '.join(map(str, shape))}]"
+        described = f"int64[{', '.join(map(str, shape))}]"
     else:
         wrong = np.ones(shape, "float32")
         described = f"float32[{', '.join(map(str, shape))}]"

@@ -10,6 +10,7 @@ import eagerly
 from eagerly import GradientTape, Tensor, Variable, activations, ops
 from eagerly import random as draws
 from eagerly.debugging import check_numerics
+from eagerly.graph.fused import FusedCall
 from eagerly.ops import attention, crossentropy, elementwise, fused, linear, nonlinear, normalization
 
 RNG = np.random.default_rng(7)
@@ -324,6 +325,25 @@ def test_variables_get_gradients():
     np.testing.assert_array_equal(of_beta.numpy(), np.full(64, 32, np.float32))
     mean, deviation = x.numpy().mean(-1, keepdims=True), x.numpy().std(-1, keepdims=True)
     np.testing.assert_allclose(of_gamma.numpy(), ((x.numpy() - mean) / deviation).sum(0), rtol=1e-4, atol=1e-4)
+
+
+def test_any_of_the_operands_says_that_a_plan_is_worth_it(compositions):
+    for x, kernel in ((floats(1, 64), floats(64, 64)), (floats(1000, 4), floats(4, 2))):
+        y = ops.dense(Tensor(x), Variable(kernel), None, activations.relu)
+        np.testing.assert_allclose(y, np.maximum(x @ kernel, 0), rtol=1e-4, atol=1e-5)
+    assert compositions.plans == [True, True]
+    ops.dense(Tensor(floats(1, 8)), floats(8, 4))
+    assert compositions.plans == [True, True]
+
+
+def test_a_gradient_that_passes_through_computes_nothing_again(monkeypatch):
+    monkeypatch.setattr(FusedCall, "_by_operations", lambda *_: pytest.fail("ran the composition again"))
+    y, bias = Tensor(floats(64, 64)), floats(64)
+    with GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(y)
+        result = linear.finished(y, Variable(bias), activations.linear)
+    weights = weights_of(result)
+    np.testing.assert_array_equal(tape.gradient(result, y, weights), weights)
 
 
 def test_labels_are_looked_at_in_every_call():

@@ -190,10 +190,11 @@ class Plan:
         memory = self.memory = scratch.take(self.arena.size)
         if memory.start != self.start:
             self._move_to(memory)
-        held = [variable._value for variable in self.read]
-        objects = [*map(id, inputs), *[id(value._array) for value in held], *[0] * len(self.results)]
-        if self.table is None or not kernels.has_other_threads():  # which may see a Variable, or assign it
-            held.clear()  # what is held is not updated where it is
+        held: list[Array] = []
+        values = [variable._value for variable in self.read]
+        objects = [*map(id, inputs), *[id(value._array) for value in values], *[0] * len(self.results)]
+        if self.table is not None and not kernels.has_other_threads():  # which may see a Variable, or assign it
+            values.clear()  # what is held is not updated where it is
         made: list[Any] = [None] * len(self.results)
         for source, shape, dtype in self.fresh:
             result = made[source - first] = np.empty(shape, dtype)
@@ -211,33 +212,30 @@ class Plan:
                 shape, dtype = next(entry[4:] for entry in self.in_place if entry[2] == source)
                 made[source - first] = np.empty(shape, dtype)
                 return made[source - first]
-            return np.ascontiguousarray(self._arrays(inputs)[source])
+            return np.ascontiguousarray(self._arrays(inputs, values)[source])
 
         if self.native:
             for segment in self.segments:
                 self._launch(objects, other, held, segment)
         else:
-            self._run_segments(objects, other, held, inputs, made)
+            self._run_segments(objects, other, held, [*self._arrays(inputs, values), *made])
         self.memory = None
         scratch.give(memory)
         moved = [(entry[0], entry[3]) for entry in self.in_place if made[entry[2] - first] is not None]
         new = [*self.updates, *moved]
-        values = [self._take(taker, inputs, made) for _, taker in new]
-        outputs = [self._take(taker, inputs, made) for taker in self.outputs]
-        deque(map(_set_value, [variable for variable, _ in new], values), 0)  # no signal comes between two of them
+        become = [self._take(taker, inputs, made, values) for _, taker in new]
+        outputs = [self._take(taker, inputs, made, values) for taker in self.outputs]
+        deque(map(_set_value, [variable for variable, _ in new], become), 0)  # no signal comes between two of them
         return outputs
 
-    def _arrays(self, inputs: Sequence[Array]) -> list[Array]:
-        """Those of inputs and Variables."""
-        return [*inputs, *(variable._value._array for variable in self.read)]
+    def _arrays(self, inputs: Sequence[Array], values: Sequence[Tensor]) -> list[Array]:
+        """Those of inputs and of what Variables were at the start, which is `values` if they may have changed."""
+        return [*inputs, *(value._array for value in values or [variable._value for variable in self.read])]
 
-    def _run_segments(
-        self, objects: list[int], other: Any, held: list[Any], inputs: Sequence[Array], made: list[Any]
-    ) -> None:
+    def _run_segments(self, objects: list[int], other: Any, held: list[Any], arrays: list[Any]) -> None:
         """Native segments, and what is called from Python between them."""
-        arrays = [*self._arrays(inputs), *made]
         for _, old, source, *_ in self.in_place:
-            if made[source - self.first] is None:
+            if arrays[source] is None:
                 arrays[source] = arrays[old]
         for segment in self.segments:
             if isinstance(segment, tuple):
@@ -245,17 +243,15 @@ class Plan:
             else:
                 self._call(segment, arrays)
 
-    def _take(self, taker: Any, inputs: Sequence[Array], made: list[Any]) -> Tensor:
+    def _take(self, taker: Any, inputs: Sequence[Array], made: list[Any], values: Sequence[Tensor]) -> Tensor:
         """A result as a Tensor of its own."""
         source, shape = taker
         if isinstance(source, Tensor):
             return wrap(np.array(source._array))
         if source >= self.first:
             array = made[source - self.first]
-        elif source < len(inputs):
-            array = inputs[source].copy()
         else:
-            array = self.read[source - len(inputs)]._value._array.copy()  # what a Variable was
+            array = self._arrays(inputs, values)[source].copy()
         return wrap(array if array.shape == shape else array.reshape(shape))
 
     def _call(self, task: Task, arrays: list[Any]) -> None:

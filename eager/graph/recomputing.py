@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from . import views
-from .fusion import MOST_NODES, Fused, Step, way_of
+from .fusion import MOST_NODES, Fused, Step, loaded, way_of
 from .graph import Graph, Node
 
 _CHEAP = frozenset(("add", "subtract", "multiply", "negative", "relu"))
@@ -77,11 +77,11 @@ def _fits(node: Node, step: Step | None, fused: Fused) -> bool:
     if step is None or step.kind == "call" or len(step.nodes) >= MOST_NODES:
         return False
     own, y = _made_in(step), node.outputs[0]
-    ways = [way_of(step, fused.view(x), node, "f") for x in node.values()]
+    ways = [way_of(step, fused.view(x), node, "f") for x in loaded(node)]
     if any(id(fused.view(x).base) in own for x in node.values()):
         return False
     for _, one in step.nodes:
-        for x in one.values():
+        for x in loaded(one):
             view = fused.view(x)
             way = way_of(step, view, one, step.roles[id(one.outputs[0])])
             if view.base is y:

@@ -87,6 +87,9 @@ def test_every_pass_is_checked(name, monkeypatch):
         "rows cut by a vector": lambda x, c: ops.sum(ops.relu(x + c[0, 0]), axis=(1, 2)),
         "a row of another order": lambda x, c: ops.sum(x * x + ops.transpose(c, (1, 0, 2)), axis=1),
         "two ways at once": lambda x, c: ops.exp(ops.transpose(x, (1, 0, 2)) + c) - x[:, :, :1],
+        "where it is computed again": lambda x, c: (
+            (y := x + c[:, :1]) * ops.sum(y, axis=(1, 2), keepdims=True) + y * ops.sum(y, axis=0, keepdims=True)
+        ),
         "after a reduction": lambda x, c: ops.sum(x, axis=2, keepdims=True) * c[:, :1, :1] + c[:1, :, :1],
     }.values(),
 )

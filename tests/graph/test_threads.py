@@ -79,3 +79,30 @@ def test_the_pools_threads_look_at_nothing():
     ends.set()
     thread.join()
     assert kernels.has_other_threads() == before
+
+
+def test_a_run_reads_each_variable_once():
+    """Results, what is called from Python and kernels take one value, whatever another thread assigns meanwhile."""
+    v, wrong, running = Variable(np.zeros((30, 40), "float32")), [], [True]
+    functions = {
+        "a result": eagerly.function(lambda: (v.value, v * 1)),
+        "called from Python": eagerly.function(lambda: (ops.sort(v.value, axis=1), v * 1)),
+        "without kernels": eagerly.function(lambda: (ops.sort(v.value, axis=1), v.value)),
+    }
+
+    def assign():
+        number = 0.0
+        while running[0]:
+            number += 1
+            v.assign(np.full((30, 40), number, "float32"))
+
+    thread = threading.Thread(target=assign)
+    thread.start()
+    for _ in range(300):
+        for name, function in functions.items():
+            first, second = function()
+            if not np.array_equal(first, second):
+                wrong.append(name)
+    running[0] = False
+    thread.join()
+    assert wrong == []

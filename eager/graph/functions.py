@@ -8,6 +8,7 @@ traced function it is a part of that one's graph.
 from __future__ import annotations
 
 import functools
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -72,6 +73,7 @@ class Function:
         self._traces: OrderedDict[Any, Traced] = OrderedDict()
         self._seen: dict[Any, Traced] = {}  # traces by the plainest calls, of tensors and tuples of them
         self._reasons: list[str] = []
+        self._lock = threading.Lock()  # of the traces and the reasons
         self._is_method = False
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -111,10 +113,11 @@ class Function:
             key: Any = call.key(shapes=False)
         else:
             key = call.key(shapes=True, skip=1 if self._rows else 0)
-        found = self._traces.get(key)
-        if found is not None:
-            self._traces.move_to_end(key)
-            return found
+        with self._lock:
+            found = self._traces.get(key)
+            if found is not None:
+                self._traces.move_to_end(key)
+                return found
         if specs is None and self._rows:
             specs = [
                 TensorSpec((None, *x.shape[1:]), x.dtype) if x.ndim else TensorSpec((), x.dtype) for x in call.tensors
@@ -126,12 +129,13 @@ class Function:
                 raise  # else either something depends on the size of the batch, or the message gets better
             key = call.key(shapes=True)
             found = self._traces.get(key) or Traced(self, call, call.symbols(None))
-        self._reasons.append(self._reason(call))
-        self._traces[key] = found
-        self._seen.clear()
         found.key = call.without_values()
-        if len(self._traces) > MOST_TRACES:
-            self._traces.popitem(last=False)
+        with self._lock:
+            self._reasons.append(self._reason(call))
+            self._traces[key] = found
+            self._seen.clear()
+            if len(self._traces) > MOST_TRACES:
+                self._traces.popitem(last=False)
         return found
 
     def _fitting(self, call: _Call) -> list[TensorSpec]:

@@ -273,5 +273,8 @@ def _window(name: str, x: Any, starts: list[Any], sizes: Sequence[Size]) -> tupl
     places = []
     for axis, (start, size) in enumerate(zip(starts, sizes, strict=True)):
         along = tuple(-1 if i == axis else 1 for i in range(len(starts)))
-        places.append(arrays.reshape(start + ranges.arange(size), newshape=along))
+        numbers = start + ranges.arange(size)
+        if isinstance(start, AbstractTensor) and isinstance(whole := dims(x)[axis], int):
+            numbers = elementwise.select(start >= 0, numbers, whole)  # no place, where -1 would be the last one
+        places.append(arrays.reshape(numbers, newshape=along))
     return places, (indexing.PLACE,) * len(places)

@@ -494,3 +494,15 @@ def test_values_leave_no_trace(name):
     message = str(caught.value)
     assert f"{__file__}:{function.__code__.co_firstlineno} in <lambda>" in message
     assert "ops.where" in message and context.is_clean()
+
+
+@pytest.mark.parametrize("start", [2, 5, -1, -7])
+def test_parts_that_begin_where_none_lie_are_refused(start):
+    x = np.arange(12, dtype="float32").reshape(3, 4)
+    part = eagerly.function(lambda x, i: ops.slice(x, [i, 1], [2, 2]))
+    updated = eagerly.function(lambda x, i: ops.slice_update(x, [i, 1], ops.ones((2, 2))))
+    np.testing.assert_array_equal(part(x, np.int32(1)), x[1:, 1:3])
+    assert updated(x, np.int32(1)).numpy()[1:, 1:3].tolist() == [[1, 1], [1, 1]]
+    for function in (part, updated):
+        with pytest.raises(IndexError, match="out of bounds for axis 0 with size 3"):
+            function(x, np.int32(start))

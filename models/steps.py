@@ -7,6 +7,7 @@ replaced. The same look gives a fingerprint of all plain attributes, and a step 
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import operator
 import types
@@ -96,7 +97,8 @@ def _methods_are_ours(kind: type) -> bool:
     known = _classes.get(kind)
     if known is not None and len(known[0]) == len(members) and all(map(operator.is_, known[0], members)):
         return known[1]
-    functions = (part for member in members for part in _parts(member) if isinstance(part, types.FunctionType))
+    functions = [part for member in members for part in _parts(member) if isinstance(part, types.FunctionType)]
+    functions = [one for one in functions if one.__globals__ is not vars(dataclasses)]  # `__replace__`, from 3.13 on
     ours = kind.__module__ in ("builtins", "typing", "abc", "enum") or all(map(_is_ours, functions))
     _classes[kind] = members, ours
     return ours

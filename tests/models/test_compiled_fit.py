@@ -273,13 +273,13 @@ def test_retracing(name):
     for eager in (False, True):
         model = fitted(changeable(), shuffle=False)
         model.run_eagerly = eager
-        before = None if eager else id(function_of(model))
+        before = None if eager else function_of(model)
         runs = None if eager else len(function_of(model)._reasons)
         (CHANGES | SAME)[name](model)
         model.run_eagerly = eager
         histories.append(model.fit(X, Y, batch_size=4, epochs=2, verbose=0, shuffle=False).history["loss"])
         if not eager:
-            retraced = id(function_of(model)) != before or len(function_of(model)._reasons) != runs
+            retraced = function_of(model) is not before or len(function_of(model)._reasons) != runs
             assert retraced == (name in CHANGES)
     np.testing.assert_allclose(*histories, rtol=1e-5)
 

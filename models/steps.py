@@ -29,7 +29,7 @@ _OF_A_RUN = frozenset(
      "_connection", "_seeds", "_metrics")
 )  # fmt: skip
 # Of the standard library, with functions that make functions of others.
-_MAKERS = frozenset(("contextlib", "functools", "dataclasses"))
+_MAKERS = frozenset(("contextlib", "functools", "dataclasses", "reprlib"))
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), np.dtype, np.generic)
 
 

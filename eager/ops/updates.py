@@ -203,6 +203,7 @@ def slice_at(inputs: TensorLike, start_indices: Any, shape: Sequence[Any]) -> An
 
     Raises:
       ValueError: if the part does not lie in the tensor.
+      IndexError: in a compiled graph, where the start is known as late as the values.
 
     >>> eagerly.ops.slice([[1, 2, 3], [4, 5, 6]], (0, 1), (2, 2)).tolist()
     [[2, 3], [5, 6]]
@@ -227,6 +228,7 @@ def slice_update(inputs: TensorLike, start_indices: Any, updates: TensorLike) ->
 
     Raises:
       ValueError: if the part does not lie in the tensor.
+      IndexError: in a compiled graph, where the start is known as late as the values.
 
     >>> eagerly.ops.slice_update([1, 2, 3, 4], [1], [8, 9]).tolist()
     [1, 8, 9, 4]
